@@ -1,1 +1,3 @@
-//! solvers
+//! First-order solvers.
+
+pub mod schedule;
