@@ -1,10 +1,10 @@
 //! Task-driven sparse dictionary learning by bilevel optimisation.
 
-pub mod learner;
-pub mod task;
-pub mod synthetic;
-pub mod dictionary;
 pub mod coder;
-pub mod lower;
-pub mod loss;
+pub mod dictionary;
 pub mod error;
+pub mod learner;
+pub mod loss;
+pub mod lower;
+pub mod synthetic;
+pub mod task;

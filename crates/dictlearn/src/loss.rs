@@ -9,7 +9,6 @@
 //! `power` has no factor 1/p: with `p = 2` it would be twice the squared loss.
 //! At `abs(r) = delta` the Huber curvature is taken from inside.
 
-
 /// A loss of one residual entry; the loss of a sample is the sum over its features.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Loss {
