@@ -1,10 +1,14 @@
 //! Task-driven sparse dictionary learning by bilevel optimisation.
 
-pub mod coder;
-pub mod dictionary;
-pub mod error;
 pub mod learner;
-pub mod loss;
-pub mod lower;
 pub mod synthetic;
+pub mod dictionary;
+pub mod hypergradient;
 pub mod task;
+pub mod upper;
+pub mod coder;
+pub mod active_set;
+pub mod lower;
+pub mod loss;
+pub mod codes;
+pub mod error;
