@@ -22,19 +22,12 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 fn long_file(file: &File) -> Option<Finding> {
     let n_lines = file.text.lines().count();
     let remedy = "one idea, one file: split it";
-    match n_lines {
-        ..=LONG_FILE => None,
-        ..=LONGEST_FILE => {
-            let problem = format!("{n_lines} lines, more than {LONG_FILE}");
-            Some(Finding::hint(&file.path, 1, problem, remedy))
-        }
-        _ => Some(Finding::error(
-            &file.path,
-            1,
-            format!("{n_lines} lines, more than {LONGEST_FILE}"),
-            remedy,
-        )),
+    if n_lines > LONGEST_FILE {
+        let problem = format!("{n_lines} lines, more than {LONGEST_FILE}");
+        return Some(Finding::error(&file.path, 1, problem, remedy));
     }
+    let problem = || format!("{n_lines} lines, more than {LONG_FILE}");
+    (n_lines > LONG_FILE).then(|| Finding::hint(&file.path, 1, problem(), remedy))
 }
 
 /// A hint for each long function.

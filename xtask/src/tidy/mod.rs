@@ -3,9 +3,9 @@
 //! One check is one file with one function `check`, from the files of the tree to findings.
 //! A finding names a place, the problem and the remedy. Errors fail the run; hints are only printed.
 
-mod crate_order;
 mod module_order;
 mod layers;
+mod crate_order;
 mod headers;
 mod words;
 mod exceptions;
@@ -26,9 +26,9 @@ type Check = fn(&Tree) -> Vec<Finding>;
 
 /// All checks, in the order in which their findings are printed.
 const CHECKS: &[Check] = &[
-    crate_order::check,
     module_order::check,
     layers::check,
+    crate_order::check,
     headers::check,
     words::check,
     exceptions::check,
@@ -55,7 +55,7 @@ pub fn run() -> Result<(), String> {
     );
     match n_errors {
         0 => Ok(()),
-        _ => Err(format!("tidy: {n_errors} errors")),
+        _ => Err(format!("tidy found errors: {n_errors}")),
     }
 }
 

@@ -75,18 +75,11 @@ fn load(tree: &Tree, file: &str, place: Place, modules: &mut Modules) {
             format!("{folder}/{child}/mod.rs"),
         ];
         for candidate in candidates.iter().filter(|path| tree.get(path).is_some()) {
-            load(
-                tree,
-                candidate,
-                [place.as_slice(), &[child.clone()]].concat(),
-                modules,
-            );
+            load(tree, candidate, below(&place, child), modules);
         }
     }
     for child in &names.modules {
-        modules
-            .entry([place.as_slice(), &[child.clone()]].concat())
-            .or_default();
+        modules.entry(below(&place, child)).or_default();
     }
     let module = Module {
         children: names.modules,
@@ -95,6 +88,11 @@ fn load(tree: &Tree, file: &str, place: Place, modules: &mut Modules) {
         ..Module::default()
     };
     modules.insert(place, module);
+}
+
+/// The place of a child.
+fn below(place: &[String], child: &str) -> Place {
+    [place, &[child.to_owned()]].concat()
 }
 
 /// The folder where the modules declared in `file` lie.
@@ -135,8 +133,7 @@ fn absolute(modules: &Modules, from: &[String], segments: &[String]) -> Option<P
             let is_child = modules
                 .get(from)
                 .is_some_and(|module| module.children.iter().any(|child| child == name));
-            let place = is_child.then(|| from.to_vec())?;
-            [place, vec![name.to_owned()]].concat()
+            is_child.then(|| below(from, name))?
         }
     };
     for segment in rest {
