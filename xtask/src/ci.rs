@@ -71,7 +71,8 @@ pub fn run() -> Result<(), String> {
 
 /// All tests, with the summed counts of every test program in one line.
 fn tests() -> Result<(), String> {
-    let mut command = cargo("test --workspace --locked");
+    // A failing program does not stop the others: the counts are those of all tests.
+    let mut command = cargo("test --workspace --locked --no-fail-fast");
     UNSET_FOR_TESTS.iter().for_each(|name| {
         command.env_remove(name);
     });
@@ -158,7 +159,10 @@ fn configs() -> Result<(), String> {
         println!("    skipped: there is no config yet");
         return Ok(());
     }
-    run_command(&mut cargo("build --workspace --bins --locked"))?;
+    // With `--examples` cargo takes the features of the tests, so nothing is built a second time.
+    run_command(&mut cargo(
+        "build --workspace --bin tddl --examples --locked",
+    ))?;
     let program = built()?.join(format!("tddl{}", std::env::consts::EXE_SUFFIX));
     let runs = fresh_folder("runs")?;
     for config in &configs {

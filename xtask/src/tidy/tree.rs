@@ -73,7 +73,9 @@ impl File {
         self.path.strip_prefix("crates/")?.split('/').next()
     }
 
-    /// Whether the file is Rust code that only tests, examples or benchmarks run.
+    /// Whether only tests, examples or benchmarks use the file.
+    ///
+    /// A test module in a file of its own is known by its name `tests`.
     pub fn is_test(&self) -> bool {
         let in_folder = |part| matches!(part, "tests" | "examples" | "benches" | "tests.rs");
         self.path.split('/').any(in_folder)
