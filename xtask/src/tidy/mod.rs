@@ -50,7 +50,7 @@ pub fn run() -> Result<(), String> {
         .count();
     let n_hints = findings.len() - n_errors;
     println!(
-        "tidy: {} files, {n_errors} errors, {n_hints} hints",
+        "tidy: files {}, errors {n_errors}, hints {n_hints}",
         tree.files.len()
     );
     match n_errors {
