@@ -27,15 +27,15 @@ impl Golden {
         for i in 0..archive.len() {
             let mut bytes = Vec::new();
             let mut entry = archive.by_index(i).unwrap();
-            let array = entry.name().trim_end_matches(".npy").to_string();
+            let array = entry.name().unwrap().trim_end_matches(".npy").to_string();
             entry.read_to_end(&mut bytes).unwrap();
             let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
-            assert_eq!(npy.order(), npyz::Order::C);
-            let shape = npy.shape().to_vec();
+            let (shape, order) = (npy.shape().to_vec(), npy.order());
             let values = match npy.dtype() {
                 npyz::DType::Plain(t) if t.to_string().ends_with("f8") => npy.into_vec::<f64>().unwrap(),
                 _ => npy.into_vec::<i64>().unwrap().into_iter().map(|v| v as f64).collect(),
             };
+            let values = if order == npyz::Order::C { values } else { c_order(&shape, &values) };
             arrays.insert(array, (shape, values));
         }
         Self { name, loss, arrays }
@@ -61,6 +61,19 @@ impl Golden {
     fn lower(&self) -> LowerLevel {
         LowerLevel { loss: self.loss, regularization: 0.01, elastic_penalty: 0.01, l2_regularization: 0.0 }
     }
+}
+
+/// Values in Fortran order, reordered to C order.
+fn c_order(shape: &[u64], values: &[f64]) -> Vec<f64> {
+    let position = |mut flat: usize| {
+        let mut index = vec![0; shape.len()];
+        for axis in (0..shape.len()).rev() {
+            index[axis] = flat % shape[axis] as usize;
+            flat /= shape[axis] as usize;
+        }
+        shape.iter().zip(index).rev().fold(0, |position, (&length, i)| position * length as usize + i)
+    };
+    (0..values.len()).map(|flat| values[position(flat)]).collect()
 }
 
 const EXACT: CoderOptions = CoderOptions { tolerance: 1e-12, max_iterations: 100 };
