@@ -1,1 +1,3 @@
 //! linalg
+
+pub mod conjugate_gradient;
