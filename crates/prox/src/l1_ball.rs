@@ -52,8 +52,7 @@ impl Prox for L1Ball {
             return;
         }
         let threshold = self.threshold(x);
-        x.iter_mut()
-            .for_each(|v| *v = threshold.apply(v.abs()) * v.signum());
+        x.iter_mut().for_each(|v| *v = shrink(*v, threshold));
     }
 
     #[track_caller]
@@ -64,7 +63,7 @@ impl Prox for L1Ball {
             return;
         }
         let threshold = self.threshold(point);
-        let is_active = |y: &f64| threshold.apply(y.abs()) > 0.0;
+        let is_active = |y: &f64| shrink(*y, threshold) != 0.0;
         let n_active = point.iter().filter(|y| is_active(y)).count();
         let signed = direction
             .iter()
@@ -79,6 +78,18 @@ impl Prox for L1Ball {
                 0.0
             };
         }
+    }
+}
+
+/// `sign(y) max(|y| - theta, 0)`, never larger than `|y|`: just outside the ball the rounded `theta` can be negative.
+fn shrink(y: f64, threshold: SimplexThreshold) -> f64 {
+    let magnitude = threshold.apply(y.abs());
+    if magnitude == 0.0 {
+        0.0
+    } else if magnitude > y.abs() {
+        y
+    } else {
+        magnitude.copysign(y)
     }
 }
 
@@ -120,6 +131,24 @@ mod tests {
             let theta = largest - p.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
             let expected: Vec<f64> = y.iter().map(|v| soft_threshold(*v, theta.max(0.0))).collect();
             assert_slices_close(&p, &expected, 0.0, 8.0 * f64::EPSILON * largest);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn just_outside_zeros_stay_and_nothing_grows(
+            y in prop::collection::vec(-5.0..5.0, 1..40),
+            units in 1..4_i32,
+        ) {
+            let y = [y, vec![0.0; 3]].concat();
+            let radius = norm1(&y) * (1.0 - f64::from(units) * f64::EPSILON);
+            let mut p = y.clone();
+            L1Ball { radius }.prox(&mut p, 1.0);
+            for (p_i, y_i) in p.iter().zip(&y) {
+                prop_assert!(p_i.abs() <= y_i.abs());
+            }
         }
     }
 

@@ -183,6 +183,22 @@ mod tests {
     }
 
     #[test]
+    fn partial_sums_far_above_the_sum_are_refined() {
+        // Entries 0.3 below the largest: their partial sums reach 3e4 and are rounded a hundred thousand times.
+        let mut x = vec![0.7; 100_000];
+        x[0] = 1.0;
+        Simplex { sum: 1.0 }.prox(&mut x, 1.0);
+        assert_close(
+            x.iter().sum::<f64>(),
+            1.0,
+            feasibility_tolerance(x.len()),
+            0.0,
+        );
+        // 1 - theta + (n - 1) (0.7 - theta) = 1 at theta = 0.7 (n - 1) / n; the unit of theta is eps.
+        assert_close(x[0], 1.0 - 0.7 * (1.0 - 1e-5), 0.0, 8.0 * f64::EPSILON);
+    }
+
+    #[test]
     fn extreme_magnitudes() {
         let project = |mut x: [f64; 3], sum| {
             Simplex { sum }.prox(&mut x, 1.0);
