@@ -22,7 +22,15 @@ impl InvalidOption {
         value: impl Display,
         accepted: &'static str,
     ) -> Result<(), Self> {
-        if holds { Ok(()) } else { Err(Self { name, value: value.to_string(), accepted }) }
+        if holds {
+            Ok(())
+        } else {
+            Err(Self {
+                name,
+                value: value.to_string(),
+                accepted,
+            })
+        }
     }
 }
 
@@ -33,7 +41,9 @@ pub enum Error {
     #[error(transparent)]
     Option(#[from] InvalidOption),
     /// No samples, or samples without features.
-    #[error("the data are empty: {n_samples} samples of {n_features} features; at least one of each is needed")]
+    #[error(
+        "the data are empty: {n_samples} samples of {n_features} features; at least one of each is needed"
+    )]
     Empty {
         /// Samples found.
         n_samples: usize,
@@ -80,7 +90,9 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A whole dictionary of zeros under the Frobenius constraint.
-    #[error("the dictionary is zero, so it cannot be scaled to Frobenius norm 1: start from another one")]
+    #[error(
+        "the dictionary is zero, so it cannot be scaled to Frobenius norm 1: start from another one"
+    )]
     ZeroDictionary,
     /// More atoms asked for than samples can supply.
     #[error(
@@ -94,7 +106,9 @@ pub enum Error {
         available: usize,
     },
     /// Labels of a single class.
-    #[error("all {n_samples} labels are {label}: a classifier needs samples of both classes, 0 and 1")]
+    #[error(
+        "all {n_samples} labels are {label}: a classifier needs samples of both classes, 0 and 1"
+    )]
     OneClass {
         /// Number of labels.
         n_samples: usize,
@@ -113,11 +127,19 @@ pub enum Error {
 
 impl Error {
     /// First entry of a column-major `matrix` (rows of the user's array are its columns) that is not finite.
-    pub(crate) fn check_finite(what: &'static str, matrix: faer::MatRef<'_, f64>) -> Result<(), Self> {
+    pub(crate) fn check_finite(
+        what: &'static str,
+        matrix: faer::MatRef<'_, f64>,
+    ) -> Result<(), Self> {
         for row in 0..matrix.ncols() {
             let values = linalg::columns::column(matrix, row);
             if let Some(column) = values.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NotFinite { what, row, column, value: values[column] });
+                return Err(Error::NotFinite {
+                    what,
+                    row,
+                    column,
+                    value: values[column],
+                });
             }
         }
         Ok(())
@@ -131,6 +153,16 @@ impl Error {
         expected: usize,
         reference: &'static str,
     ) -> Result<(), Self> {
-        if found == expected { Ok(()) } else { Err(Error::Shape { what, unit, found, expected, reference }) }
+        if found == expected {
+            Ok(())
+        } else {
+            Err(Error::Shape {
+                what,
+                unit,
+                found,
+                expected,
+                reference,
+            })
+        }
     }
 }

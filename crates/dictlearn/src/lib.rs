@@ -2,7 +2,9 @@
 
 pub mod learner;
 pub mod synthetic;
+pub mod preprocessing;
 pub mod dictionary;
+pub mod random;
 pub mod hypergradient;
 pub mod task;
 pub mod upper;

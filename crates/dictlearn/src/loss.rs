@@ -70,7 +70,9 @@ impl Loss {
 
     /// `out_t = phi'(r_t)`.
     pub fn slopes(self, residual: &[f64], out: &mut [f64]) {
-        out.iter_mut().zip(residual).for_each(|(o, &r)| *o = self.slope(r));
+        out.iter_mut()
+            .zip(residual)
+            .for_each(|(o, &r)| *o = self.slope(r));
     }
 
     /// `d/d delta sum_t phi(r_t) = sum over outliers of (abs(r_t) - delta)`; 0 for the other losses.
@@ -85,12 +87,17 @@ impl Loss {
     ///
     /// # Errors
     /// Names the parameter, its value and the accepted range.
-    pub fn validate(self) -> Result<(), InvalidOption> {
+    pub fn check(self) -> Result<(), InvalidOption> {
         match self {
             Loss::Squared => Ok(()),
             Loss::Power { exponent } => {
                 let accepted = "a power from 2 to 10";
-                InvalidOption::check((2.0..=10.0).contains(&exponent), "exponent", exponent, accepted)
+                InvalidOption::check(
+                    (2.0..=10.0).contains(&exponent),
+                    "exponent",
+                    exponent,
+                    accepted,
+                )
             }
             Loss::Huber { delta } => {
                 let accepted = "a positive finite residual size, in the unit of the data";
@@ -139,9 +146,12 @@ mod tests {
 
     #[test]
     fn parameters_out_of_range_are_named() {
-        assert!(Loss::Huber { delta: 0.0 }.validate().is_err());
-        assert!(Loss::Power { exponent: f64::NAN }.validate().is_err());
-        let error = Loss::Power { exponent: 1.5 }.validate().expect_err("below 2");
-        assert_eq!(error.to_string(), "exponent = 1.5: accepted is a power from 2 to 10");
+        assert!(Loss::Huber { delta: 0.0 }.check().is_err());
+        assert!(Loss::Power { exponent: f64::NAN }.check().is_err());
+        let error = Loss::Power { exponent: 1.5 }.check().expect_err("below 2");
+        assert_eq!(
+            error.to_string(),
+            "exponent = 1.5: accepted is a power from 2 to 10"
+        );
     }
 }

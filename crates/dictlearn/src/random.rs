@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(order, ORDER);
     }
 
-    const RAW: u64 = 0;
-    const NORMAL: f64 = 0.0;
-    const ORDER: [u32; 8] = [0; 8];
+    const RAW: u64 = 784_386_350_973_664_097;
+    const NORMAL: f64 = -7.802_436_795_981_391e-1;
+    const ORDER: [u32; 8] = [0, 1, 7, 6, 5, 3, 4, 2];
 }

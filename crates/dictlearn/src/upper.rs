@@ -48,9 +48,11 @@ impl Cotangent {
             sample: std::mem::take(&mut self.sample),
             ..Self::default()
         };
-        for (vector, length) in
-            [(&mut self.code, support), (&mut self.prediction, n_features), (&mut self.sample, n_features)]
-        {
+        for (vector, length) in [
+            (&mut self.code, support),
+            (&mut self.prediction, n_features),
+            (&mut self.sample, n_features),
+        ] {
             vector.clear();
             vector.resize(length, 0.0);
         }
@@ -80,7 +82,11 @@ pub struct Reconstruction;
 
 impl UpperLoss for Reconstruction {
     fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
-        cotangent.prediction.iter_mut().zip(view.slopes).for_each(|(q, s)| *q = -s);
+        cotangent
+            .prediction
+            .iter_mut()
+            .zip(view.slopes)
+            .for_each(|(q, s)| *q = -s);
         cotangent.sample.copy_from_slice(view.slopes);
         cotangent.delta = view.lower.loss.delta_derivative(view.residual);
         view.lower.loss.sum(view.residual)
@@ -96,13 +102,19 @@ impl UpperLoss for Full {
     fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
         let (lower, code) = (view.lower, view.code.values);
         let fit = Reconstruction.sample(view, cotangent);
-        let (l1, squares) = code.iter().fold((0.0, 0.0), |(l1, l2), c| (l1 + c.abs(), l2 + c * c));
+        let (l1, squares) = code
+            .iter()
+            .fold((0.0, 0.0), |(l1, l2), c| (l1 + c.abs(), l2 + c * c));
         cotangent.regularization = l1 + 0.5 * lower.elastic_penalty * squares;
         cotangent.elastic_penalty = 0.5 * lower.regularization * squares;
         cotangent.l2_regularization = 0.5 * squares;
         let ridge = lower.ridge();
         let penalty_slope = |c: &f64| lower.regularization * c.signum() + ridge * c;
-        cotangent.code.iter_mut().zip(code).for_each(|(g, c)| *g = penalty_slope(c));
+        cotangent
+            .code
+            .iter_mut()
+            .zip(code)
+            .for_each(|(g, c)| *g = penalty_slope(c));
         fit + lower.penalty(code)
     }
 
