@@ -34,6 +34,21 @@ impl InvalidOption {
     }
 }
 
+impl From<solvers::Error> for Error {
+    fn from(error: solvers::Error) -> Self {
+        let solvers::Error::OutOfRange {
+            name,
+            value,
+            accepted,
+        } = error;
+        Error::Option(InvalidOption {
+            name,
+            value: value.to_string(),
+            accepted,
+        })
+    }
+}
+
 /// Data, labels or a dictionary that cannot be learned from. Indices count from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -104,6 +119,19 @@ pub enum Error {
         missing: usize,
         /// Samples left.
         available: usize,
+    },
+    /// A task without labels.
+    #[error("the task needs labels, and the data have none")]
+    NoLabels,
+    /// A sample weight that is negative or not finite.
+    #[error(
+        "weight {value} of sample {index} (counted from 0): weights are finite and not negative"
+    )]
+    Weight {
+        /// The sample.
+        index: usize,
+        /// Its weight.
+        value: f64,
     },
     /// Labels of a single class.
     #[error(

@@ -1,10 +1,11 @@
 //! Task-driven sparse dictionary learning by bilevel optimisation.
 
 pub mod learner;
+pub mod objective;
+mod batches;
 pub mod synthetic;
 pub mod preprocessing;
 pub mod dictionary;
-pub mod random;
 pub mod hypergradient;
 pub mod task;
 pub mod upper;
@@ -13,4 +14,5 @@ pub mod active_set;
 pub mod lower;
 pub mod loss;
 pub mod codes;
+pub mod random;
 pub mod error;

@@ -3,8 +3,11 @@
 //! A loss `L_i(c, p, x)` of the code `c`, the prediction `p = D c` and the sample `x` is given by its value and its
 //! partial derivatives (cotangents) in each; the chain through `c*(D, x, ...)` is [`crate::hypergradient`]'s work.
 
-use crate::codes::Code;
-use crate::lower::LowerLevel;
+use crate::codes::{Code, Codes};
+use crate::lower::{LowerLevel, Problem};
+use faer::MatRef;
+use linalg::columns::column;
+use rayon::prelude::*;
 
 /// One sample at its code.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +77,44 @@ pub trait UpperLoss: Sync {
     fn is_lower_objective(&self) -> bool {
         false
     }
+}
+
+/// `sum_i weight_i L_i` at the codes of `samples` (`d x n`), without derivatives; samples are summed in order.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn total(
+    problem: &Problem,
+    samples: MatRef<'_, f64>,
+    codes: &Codes,
+    upper: &impl UpperLoss,
+) -> f64 {
+    let d = problem.n_features();
+    assert!(
+        samples.nrows() == d && codes.n_samples() == samples.ncols(),
+        "shapes do not fit"
+    );
+    let scratch = || (vec![0.0; d], vec![0.0; d], Cotangent::default());
+    let values: Vec<f64> = (0..samples.ncols())
+        .into_par_iter()
+        .with_min_len(crate::coder::BLOCK)
+        .map_init(scratch, |(residual, slopes, cotangent), index| {
+            let code = codes.row(index);
+            problem.residual(column(samples, index), code.iter(), residual);
+            problem.lower.loss.slopes(residual, slopes);
+            cotangent.reset(d, code.support.len());
+            let view = SampleView {
+                index,
+                lower: &problem.lower,
+                code,
+                residual,
+                slopes,
+            };
+            upper.sample(view, cotangent) * upper.weight(index)
+        })
+        .collect();
+    values.iter().sum()
 }
 
 /// `L = sum_t phi(x_t - p_t)`: how well the codes explain the samples, without the penalty.

@@ -1,0 +1,375 @@
+//! The upper level as a function of its variables, flattened: dictionary (`d k` entries, atom by atom), then the head of
+//! a task (`k` weights, intercept).
+//!
+//! Every evaluation solves the lower level for all samples of the batch at hand; the gradient goes through the codes
+//! ([`crate::hypergradient`]). Mini-batch sums are scaled by `n / b`, the ridge of a task never is. Codes of the previous
+//! evaluation of the same samples are where the next one starts.
+
+use crate::active_set::CoderOptions;
+use crate::coder::{Coded, encode_checked};
+use crate::codes::Codes;
+use crate::error::Error;
+use crate::hypergradient::{Hypergradient, hypergradient};
+use crate::lower::{LowerLevel, Problem};
+use crate::task::{Head, Logistic, LogisticUpper, check_labels};
+use crate::upper::{Full, Reconstruction, UpperLoss, Weighted, total};
+use faer::{Mat, MatRef};
+use linalg::columns::{add_scaled, column, column_mut, dot};
+use solvers::Smooth;
+
+/// What the dictionary is for: the upper level, minimised over the dictionary (and the head of a task).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Objective {
+    /// `sum_i sum_t phi(x_it - (c*_i D)_t)`: the loss of the residual at the code, without the penalty.
+    Reconstruction,
+    /// `sum_i min_c P_i(c)`: the whole lower-level objective at its minimum (classical dictionary learning).
+    Full,
+    /// The binary logistic loss of the codes, with its ridge.
+    Logistic(Logistic),
+}
+
+/// What is learned from. Weights belong to the upper level only.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainingData<'a> {
+    /// Samples, one a column (`d x n`): a C-order array of shape (n, d).
+    pub samples: MatRef<'a, f64>,
+    /// Labels, 0 or 1, one a sample; needed by a task.
+    pub labels: Option<&'a [f64]>,
+    /// Weight of each sample in the upper level, finite and not negative; none: all 1.
+    pub weights: Option<&'a [f64]>,
+}
+
+impl TrainingData<'_> {
+    /// Whether there are samples, all finite, with labels and weights that fit.
+    ///
+    /// # Errors
+    /// Says what does not fit and where.
+    pub fn check(&self, objective: Objective) -> Result<(), Error> {
+        let (d, n) = (self.samples.nrows(), self.samples.ncols());
+        if d == 0 || n == 0 {
+            return Err(Error::Empty {
+                n_samples: n,
+                n_features: d,
+            });
+        }
+        Error::check_finite("samples", self.samples)?;
+        if let Some(weights) = self.weights {
+            Error::check_length("weights", "entries", weights.len(), n, "the samples")?;
+            if let Some(index) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+                return Err(Error::Weight {
+                    index,
+                    value: weights[index],
+                });
+            }
+        }
+        match objective {
+            Objective::Logistic(task) => {
+                task.check()?;
+                check_labels(self.labels.ok_or(Error::NoLabels)?, n)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What an evaluation saw besides the value.
+#[derive(Clone, Debug)]
+pub(crate) struct Evaluation {
+    pub coded: Coded,
+    pub rank_deficient: usize,
+    /// `1 - |X - C D|^2 / |X - mean|^2` over the samples of the batch.
+    pub explained_variance: f64,
+}
+
+/// The objective over all samples or over one batch of them.
+pub(crate) struct UpperObjective<'a> {
+    data: TrainingData<'a>,
+    lower: LowerLevel,
+    coder: CoderOptions,
+    objective: Objective,
+    n_components: usize,
+    /// `|x_i - mean|^2`.
+    energy: Vec<f64>,
+    batch: Option<Batch>,
+    start: Option<Codes>,
+    pub last: Option<Evaluation>,
+}
+
+/// Samples of a mini-batch, gathered.
+struct Batch {
+    samples: Mat<f64>,
+    labels: Option<Vec<f64>>,
+    weights: Option<Vec<f64>>,
+    indices: Vec<usize>,
+}
+
+impl<'a> UpperObjective<'a> {
+    pub fn new(
+        data: TrainingData<'a>,
+        lower: LowerLevel,
+        coder: CoderOptions,
+        objective: Objective,
+        n_components: usize,
+    ) -> Self {
+        let (d, n) = (data.samples.nrows(), data.samples.ncols());
+        let mut mean = vec![0.0; d];
+        (0..n).for_each(|i| add_scaled(&mut mean, 1.0 / n as f64, column(data.samples, i)));
+        let distance = |i: usize| {
+            let pairs = column(data.samples, i).iter().zip(&mean);
+            pairs.map(|(x, m)| (x - m) * (x - m)).sum()
+        };
+        let energy = (0..n).map(distance).collect();
+        Self {
+            data,
+            lower,
+            coder,
+            objective,
+            n_components,
+            energy,
+            batch: None,
+            start: None,
+            last: None,
+        }
+    }
+
+    /// Number of samples over all.
+    pub fn n_samples(&self) -> usize {
+        self.data.samples.ncols()
+    }
+
+    /// Number of variables: dictionary and head.
+    pub fn n_variables(&self) -> usize {
+        let head = if matches!(self.objective, Objective::Logistic(_)) {
+            self.n_components + 1
+        } else {
+            0
+        };
+        self.data.samples.nrows() * self.n_components + head
+    }
+
+    /// From here on evaluations see these samples only; `None`: all of them.
+    pub fn set_batch(&mut self, indices: Option<Vec<usize>>) {
+        let data = self.data;
+        let pick = |values: Option<&[f64]>, indices: &[usize]| {
+            values.map(|values| indices.iter().map(|&i| values[i]).collect::<Vec<f64>>())
+        };
+        self.start = None;
+        self.batch = indices.map(|indices| {
+            let mut samples = Mat::zeros(data.samples.nrows(), indices.len());
+            for (to, &from) in indices.iter().enumerate() {
+                column_mut(samples.as_mut(), to).copy_from_slice(column(data.samples, from));
+            }
+            let (labels, weights) = (pick(data.labels, &indices), pick(data.weights, &indices));
+            Batch {
+                samples,
+                labels,
+                weights,
+                indices,
+            }
+        });
+    }
+
+    /// Dictionary and head behind the flattened variables.
+    pub fn unflatten<'x>(&self, x: &'x [f64]) -> (MatRef<'x, f64>, Option<Head>) {
+        let (d, k) = (self.data.samples.nrows(), self.n_components);
+        let (dictionary, head) = x.split_at(d * k);
+        let head = head.split_last().map(|(b, w)| Head {
+            weights: w.to_vec(),
+            intercept: *b,
+        });
+        (MatRef::from_column_major_slice(dictionary, d, k), head)
+    }
+
+    fn evaluate(&mut self, x: &[f64], gradient: Option<&mut [f64]>) -> f64 {
+        if x.iter().any(|v| !v.is_finite()) {
+            return f64::NAN;
+        }
+        let (dictionary, head) = self.unflatten(x);
+        let problem = Problem::new(self.lower, dictionary);
+        let (samples, labels, weights, scale) = self.view();
+        let coded = encode_checked(&problem, samples, self.start.as_ref(), self.coder);
+        let parts = Parts {
+            problem: &problem,
+            samples,
+            codes: &coded.codes,
+            weights,
+            scale,
+        };
+        let (value, rank_deficient) = match (self.objective, head) {
+            (Objective::Logistic(task), Some(head)) => {
+                let labels = labels.expect("a task was checked to have labels");
+                parts.logistic(task, &head, labels, gradient)
+            }
+            (Objective::Full, _) => parts.plain(Full, gradient),
+            _ => parts.plain(Reconstruction, gradient),
+        };
+        let energy: f64 = match &self.batch {
+            Some(batch) => batch.indices.iter().map(|&i| self.energy[i]).sum(),
+            None => self.energy.iter().sum(),
+        };
+        let explained_variance = 1.0 - residual_energy(&problem, samples, &coded.codes) / energy;
+        if self.batch.is_none() {
+            self.start = Some(coded.codes.clone());
+        }
+        self.last = Some(Evaluation {
+            coded,
+            rank_deficient,
+            explained_variance,
+        });
+        value
+    }
+
+    fn view(&self) -> (MatRef<'_, f64>, Option<&[f64]>, Option<&[f64]>, f64) {
+        match &self.batch {
+            Some(batch) => {
+                let scale = self.n_samples() as f64 / batch.indices.len() as f64;
+                (
+                    batch.samples.as_ref(),
+                    batch.labels.as_deref(),
+                    batch.weights.as_deref(),
+                    scale,
+                )
+            }
+            None => (self.data.samples, self.data.labels, self.data.weights, 1.0),
+        }
+    }
+}
+
+impl Smooth for UpperObjective<'_> {
+    fn value(&mut self, x: &[f64]) -> f64 {
+        self.evaluate(x, None)
+    }
+
+    fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> f64 {
+        self.evaluate(x, Some(gradient))
+    }
+}
+
+/// `|X - C D|^2`, summed in the order of the samples.
+fn residual_energy(problem: &Problem, samples: MatRef<'_, f64>, codes: &Codes) -> f64 {
+    let mut residual = vec![0.0; problem.n_features()];
+    let energy = |i: usize| {
+        problem.residual(column(samples, i), codes.row(i).iter(), &mut residual);
+        dot(&residual, &residual)
+    };
+    (0..samples.ncols()).map(energy).sum()
+}
+
+/// One batch at its codes.
+struct Parts<'a> {
+    problem: &'a Problem,
+    samples: MatRef<'a, f64>,
+    codes: &'a Codes,
+    weights: Option<&'a [f64]>,
+    scale: f64,
+}
+
+impl Parts<'_> {
+    /// Value, and the gradient in the dictionary if asked for; also the number of rank-deficient samples.
+    fn plain(&self, upper: impl UpperLoss, gradient: Option<&mut [f64]>) -> (f64, usize) {
+        let upper = Weighted {
+            upper,
+            weights: self.weights,
+            scale: self.scale,
+        };
+        let Some(gradient) = gradient else {
+            return (total(self.problem, self.samples, self.codes, &upper), 0);
+        };
+        let found = hypergradient(self.problem, self.samples, self.codes, &upper, false);
+        let Hypergradient {
+            value,
+            dictionary,
+            rank_deficient,
+            ..
+        } = found;
+        for (j, atom) in gradient
+            .chunks_mut(dictionary.nrows())
+            .take(dictionary.ncols())
+            .enumerate()
+        {
+            atom.copy_from_slice(column(dictionary.as_ref(), j));
+        }
+        (value, rank_deficient)
+    }
+
+    fn logistic(
+        &self,
+        task: Logistic,
+        head: &Head,
+        labels: &[f64],
+        mut gradient: Option<&mut [f64]>,
+    ) -> (f64, usize) {
+        let upper = LogisticUpper { head, labels };
+        let (value, rank_deficient) = self.plain(upper, gradient.as_deref_mut());
+        if let Some(gradient) = gradient {
+            let weight = |i: usize| self.scale * self.weights.map_or(1.0, |weights| weights[i]);
+            let along_head = task.head_gradient(head, self.codes, labels, weight);
+            let start = self.problem.n_features() * self.problem.n_components();
+            let (weights, intercept) = gradient[start..].split_at_mut(along_head.weights.len());
+            weights.copy_from_slice(&along_head.weights);
+            intercept[0] = along_head.intercept;
+        }
+        (value + task.ridge(head), rank_deficient)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::Loss;
+
+    const LOWER: LowerLevel = LowerLevel {
+        loss: Loss::Squared,
+        regularization: 0.1,
+        elastic_penalty: 0.1,
+        l2_regularization: 0.0,
+    };
+
+    /// The whole gradient, head and ridge included, against differences; and batches that add up.
+    #[test]
+    fn gradients_in_dictionary_and_head_and_the_scale_of_batches() {
+        let (d, n, k) = (4, 10, 5);
+        let samples = testkit::normal_matrix(d, n, 1);
+        let samples = MatRef::from_column_major_slice(&samples, d, n);
+        let labels: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
+        let weights: Vec<f64> = (0..n).map(|i| 0.5 + 0.1 * i as f64).collect();
+        let data = TrainingData {
+            samples,
+            labels: Some(&labels),
+            weights: Some(&weights),
+        };
+        let coder = CoderOptions {
+            tolerance: 1e-13,
+            max_iterations: 500,
+        };
+        for penalize_intercept in [false, true] {
+            let objective = Objective::Logistic(Logistic {
+                l2: 0.3,
+                penalize_intercept,
+            });
+            let mut upper = UpperObjective::new(data, LOWER, coder, objective, k);
+            let mut x = testkit::unit_columns(d, k, 2);
+            x.extend(testkit::normal_vector(k + 1, 3));
+            assert_eq!(x.len(), upper.n_variables());
+            let mut gradient = vec![0.0; x.len()];
+            let value = upper.value_and_gradient(&x, &mut gradient);
+            assert_eq!(value, upper.value(&x), "value alone has the same bits");
+            let numeric = testkit::gradient(|x| upper.value(x), &x, 1e-5);
+            let error = testkit::relative_error(&gradient, &numeric);
+            assert!(error < 1e-8, "gradient off by {error:e}");
+            let ridge = 0.15
+                * (dot(&x[d * k..x.len() - 1], &x[d * k..x.len() - 1])
+                    + if penalize_intercept {
+                        x[x.len() - 1] * x[x.len() - 1]
+                    } else {
+                        0.0
+                    });
+            let mut halves = 0.0;
+            for indices in [vec![0, 2, 4, 6, 8], vec![1, 3, 5, 7, 9]] {
+                upper.set_batch(Some(indices));
+                halves += 0.5 * (upper.value(&x) - ridge);
+            }
+            testkit::assert_close(halves + ridge, value, 1e-12, 0.0);
+        }
+    }
+}
