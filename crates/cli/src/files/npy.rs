@@ -1,0 +1,462 @@
+//! `.npy` arrays of real numbers, to and from `f64`.
+//!
+//! Element (i, j) of an r x c array stands at `i c + j` in C order and at `i + j r` in Fortran order; the result is
+//! always in C order (row-major), so a Fortran file is transposed once.
+//!
+//! | type in the file | conversion |
+//! |---|---|
+//! | bool, i1 i2 i4, u1 u2 u4, f4, f8 | exact |
+//! | i8, u8 | exact up to 2^53 in absolute value, an error beyond |
+//!
+//! Before memory is taken, `product(shape) * itemsize` is compared with the bytes that the stream holds; memory is at
+//! most 8 bytes per element read (16 while a Fortran file is transposed). Cost: one pass.
+//!
+//! Source: NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
+
+use std::io::{self, Read, Write};
+
+use npyz::{
+    AutoSerialize, DType, Deserialize, NpyFile, NpyHeader, Order, TypeStr, WriteOptions,
+    WriterBuilder,
+};
+
+use super::array::{Array, quoted};
+use super::error::NpyError;
+use super::npy_header::{self, Header, fill};
+
+/// A decoded array of one or two dimensions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values {
+    /// One or two lengths, each at least 1.
+    pub shape: Vec<usize>,
+    /// Elements in C order.
+    pub data: Vec<f64>,
+    /// NumPy's name of the element type in the file.
+    pub dtype: &'static str,
+}
+
+impl Values {
+    /// The array as a matrix of samples.
+    ///
+    /// # Errors
+    /// The array is one-dimensional.
+    pub fn into_array(self) -> Result<Array, NpyError> {
+        let [rows, columns] = self.shape[..] else {
+            const EXPECTED: &str =
+                "2 (samples x features): for a single feature, save array.reshape(-1, 1)";
+            return Err(self.dimensions(EXPECTED));
+        };
+        Ok(Array {
+            rows,
+            columns,
+            data: self.data,
+            dtype: self.dtype.to_owned(),
+        })
+    }
+
+    /// The array as a list: shape (n,) or (n, 1).
+    ///
+    /// # Errors
+    /// The array has more than one column.
+    pub fn into_labels(self) -> Result<Vec<f64>, NpyError> {
+        match self.shape[..] {
+            [_] | [_, 1] => Ok(self.data),
+            _ => Err(self.dimensions("1, or 2 with a single column: save one label per sample")),
+        }
+    }
+
+    fn dimensions(&self, expected: &'static str) -> NpyError {
+        let shape: Vec<_> = self.shape.iter().map(usize::to_string).collect();
+        let comma = if shape.len() == 1 { "," } else { "" };
+        NpyError::Dimensions {
+            shape: format!("({}{comma})", shape.join(", ")),
+            found: shape.len(),
+            expected,
+        }
+    }
+}
+
+/// Reads one `.npy` stream to its end.
+///
+/// `size`: bytes that the stream holds, by the file system or by the zip directory. `on_disk`: bytes that are surely
+/// there (for a file `size`, for a compressed member less); memory for the elements that fit in them is taken at once,
+/// for any further ones as they arrive.
+///
+/// # Errors
+/// See [`NpyError`]: another format, a size that disagrees with the shape, an element type or shape that is not accepted,
+/// a 64-bit integer beyond 2^53, a failing stream.
+pub fn read<R: Read>(mut reader: R, size: u64, on_disk: u64) -> Result<Values, NpyError> {
+    let (header, header_bytes) = npy_header::read(&mut reader, size)?;
+    let element = Element::of(&header)?;
+    let shape = checked_shape(&header)?;
+    let promised = promised_bytes(&header, element)?;
+    let found = size - header_bytes;
+    if promised > found {
+        return Err(NpyError::Truncated {
+            what: "data",
+            promised,
+            found,
+        });
+    }
+    if promised < found {
+        return Err(NpyError::Trailing { promised, found });
+    }
+    let capacity =
+        usize::try_from(promised.min(on_disk) / element.bytes()).map_err(|_| overflow(&header))?;
+    let mut stream = Counted {
+        inner: reader.by_ref().take(promised),
+        bytes: 0,
+    };
+    let file = NpyFile::with_header(canonical(&header)?, &mut stream);
+    let columns = shape.get(1).copied().unwrap_or(1);
+    let at = |k| {
+        if header.fortran_order {
+            (k % shape[0], k / shape[0])
+        } else {
+            (k / columns, k % columns)
+        }
+    };
+    let decoded = element.decode(file, capacity, at);
+    let found = stream.bytes;
+    let mut data = decoded.map_err(|error| match error {
+        NpyError::Io { problem } if problem.kind() == io::ErrorKind::UnexpectedEof => {
+            NpyError::Truncated {
+                what: "data",
+                promised,
+                found,
+            }
+        }
+        error => error,
+    })?;
+    // One read beyond the end: a longer stream shows, and a zip member's checksum is compared.
+    let beyond = fill(&mut reader, &mut [0])? as u64;
+    if beyond > 0 {
+        return Err(NpyError::Trailing {
+            promised,
+            found: promised + beyond,
+        });
+    }
+    if header.fortran_order && shape.len() == 2 {
+        data = transposed(&data, shape[0], shape[1]);
+    }
+    Ok(Values {
+        shape,
+        data,
+        dtype: element.name(),
+    })
+}
+
+/// One or two lengths, none of them zero.
+fn checked_shape(header: &Header) -> Result<Vec<usize>, NpyError> {
+    let found = header.shape.len();
+    if !(1..=2).contains(&found) {
+        let expected = "1 or 2: reshape it to (samples, features)";
+        return Err(NpyError::Dimensions {
+            shape: header.shape_text(),
+            found,
+            expected,
+        });
+    }
+    if header.shape.contains(&0) {
+        return Err(NpyError::Empty {
+            shape: header.shape_text(),
+        });
+    }
+    let lengths = header
+        .shape
+        .iter()
+        .map(|&n| usize::try_from(n).ok())
+        .collect::<Option<Vec<_>>>();
+    lengths.ok_or_else(|| overflow(header))
+}
+
+fn overflow(header: &Header) -> NpyError {
+    NpyError::Overflow {
+        shape: header.shape_text(),
+        dtype: header.descr.clone(),
+    }
+}
+
+fn promised_bytes(header: &Header, element: Element) -> Result<u64, NpyError> {
+    let elements = header
+        .shape
+        .iter()
+        .try_fold(1_u64, |product, &n| product.checked_mul(n));
+    let bytes = elements.and_then(|n| n.checked_mul(element.bytes()));
+    // As many f64 must be addressable too.
+    let memory = elements
+        .and_then(|n| n.checked_mul(8))
+        .filter(|&n| isize::try_from(n).is_ok());
+    bytes
+        .filter(|_| memory.is_some())
+        .ok_or_else(|| overflow(header))
+}
+
+/// `npyz` builds a header only from bytes: write the checked one afresh and let it read that.
+fn canonical(header: &Header) -> Result<NpyHeader, NpyError> {
+    let order = if header.fortran_order {
+        Order::Fortran
+    } else {
+        Order::C
+    };
+    let kind = header
+        .descr
+        .parse::<TypeStr>()
+        .map_err(|_| unsupported(header))?;
+    let bytes = WriteOptions::new_header_only()
+        .dtype(DType::new_scalar(kind))
+        .shape(&header.shape)
+        .order(order)
+        .writer(Vec::new())
+        .write_header_only();
+    bytes
+        .and_then(|bytes| NpyHeader::from_reader(&bytes[..]))
+        .map_err(|problem| NpyError::Io { problem })
+}
+
+fn transposed(data: &[f64], rows: usize, columns: usize) -> Vec<f64> {
+    let mut result = Vec::with_capacity(data.len());
+    for i in 0..rows {
+        result.extend(data[i..].iter().step_by(rows).take(columns));
+    }
+    result
+}
+
+/// Counts the bytes that pass, so that a broken stream can say how far it went.
+struct Counted<R> {
+    inner: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
+
+/// The element types that convert to `f64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Element {
+    Bool,
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    F32,
+    F64,
+}
+
+impl Element {
+    /// The type that `descr` names: endianness `<`, `>` (or `|` where it has no meaning), kind, bytes.
+    fn of(header: &Header) -> Result<Self, NpyError> {
+        let descr = header.descr.as_bytes();
+        if !header.plain || descr.len() < 2 || !descr.is_ascii() {
+            return Err(unsupported(header));
+        }
+        let (endianness, kind) = (descr[0], &header.descr[1..]);
+        let element = match kind {
+            "b1" => Self::Bool,
+            "i1" => Self::I8,
+            "i2" => Self::I16,
+            "i4" => Self::I32,
+            "i8" => Self::I64,
+            "u1" => Self::U8,
+            "u2" => Self::U16,
+            "u4" => Self::U32,
+            "u8" => Self::U64,
+            "f4" => Self::F32,
+            "f8" => Self::F64,
+            _ => return Err(unsupported(header)),
+        };
+        let known =
+            matches!(endianness, b'<' | b'>') || (endianness == b'|' && element.bytes() == 1);
+        if known {
+            Ok(element)
+        } else {
+            Err(unsupported(header))
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        match self {
+            Self::Bool | Self::I8 | Self::U8 => 1,
+            Self::I16 | Self::U16 => 2,
+            Self::I32 | Self::U32 | Self::F32 => 4,
+            Self::I64 | Self::U64 | Self::F64 => 8,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::I8 => "int8",
+            Self::I16 => "int16",
+            Self::I32 => "int32",
+            Self::I64 => "int64",
+            Self::U8 => "uint8",
+            Self::U16 => "uint16",
+            Self::U32 => "uint32",
+            Self::U64 => "uint64",
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+        }
+    }
+
+    /// All elements as `f64`, in the order of the file; `at(k)` is the row and column of element `k`.
+    fn decode<R: Read>(
+        self,
+        file: NpyFile<R>,
+        capacity: usize,
+        at: impl Fn(usize) -> (usize, usize),
+    ) -> Result<Vec<f64>, NpyError> {
+        let inexact = |k: usize, value: String| {
+            let (row, column) = at(k);
+            NpyError::Inexact {
+                dtype: self.name(),
+                value,
+                row,
+                column,
+            }
+        };
+        match self {
+            Self::Bool => convert(file, capacity, |_, x: bool| Ok(f64::from(u8::from(x)))),
+            Self::I8 => convert(file, capacity, |_, x: i8| Ok(f64::from(x))),
+            Self::I16 => convert(file, capacity, |_, x: i16| Ok(f64::from(x))),
+            Self::I32 => convert(file, capacity, |_, x: i32| Ok(f64::from(x))),
+            Self::U8 => convert(file, capacity, |_, x: u8| Ok(f64::from(x))),
+            Self::U16 => convert(file, capacity, |_, x: u16| Ok(f64::from(x))),
+            Self::U32 => convert(file, capacity, |_, x: u32| Ok(f64::from(x))),
+            Self::F32 => convert(file, capacity, |_, x: f32| Ok(f64::from(x))),
+            Self::F64 => convert(file, capacity, |_, x: f64| Ok(x)),
+            Self::I64 => convert(file, capacity, |k, x: i64| {
+                match x.unsigned_abs() <= EXACT {
+                    true => Ok(x as f64),
+                    false => Err(inexact(k, x.to_string())),
+                }
+            }),
+            Self::U64 => convert(file, capacity, |k, x: u64| match x <= EXACT {
+                true => Ok(x as f64),
+                false => Err(inexact(k, x.to_string())),
+            }),
+        }
+    }
+}
+
+/// Every integer up to 2^53 in absolute value is a `f64`.
+const EXACT: u64 = 1 << 53;
+
+fn convert<R: Read, T: Deserialize>(
+    file: NpyFile<R>,
+    capacity: usize,
+    exactly: impl Fn(usize, T) -> Result<f64, NpyError>,
+) -> Result<Vec<f64>, NpyError> {
+    let invalid =
+        |problem: npyz::DTypeError| io::Error::new(io::ErrorKind::InvalidData, problem.to_string());
+    let elements = file.data::<T>().map_err(|problem| NpyError::Io {
+        problem: invalid(problem),
+    })?;
+    let mut data = Vec::new();
+    let memory = |problem| NpyError::Io {
+        problem: io::Error::new(io::ErrorKind::OutOfMemory, problem),
+    };
+    data.try_reserve_exact(capacity)
+        .map_err(|problem: std::collections::TryReserveError| memory(problem))?;
+    for (k, element) in elements.enumerate() {
+        data.push(exactly(
+            k,
+            element.map_err(|problem| NpyError::Io { problem })?,
+        )?);
+    }
+    Ok(data)
+}
+
+fn unsupported(header: &Header) -> NpyError {
+    let kind = match header.descr.as_bytes() {
+        _ if !header.plain => "structured",
+        [_, b'c', ..] => "complex",
+        [_, b'U' | b'S' | b'a', ..] => "text",
+        [_, b'O', ..] => "Python objects, pickled",
+        [_, b'M' | b'm', ..] => "dates or time spans",
+        [_, b'V', ..] => "raw bytes",
+        [_, b'f', ..] => "a float of another size",
+        _ => "not a type of numbers",
+    };
+    NpyError::DType {
+        found: quoted(header.descr.as_bytes()),
+        kind,
+    }
+}
+
+/// Writes an `rows x columns` row-major matrix as f8, little endian, C order. Bytes depend on the arguments alone.
+///
+/// # Errors
+/// The writer fails.
+///
+/// # Panics
+/// `data.len() != rows * columns`.
+#[track_caller]
+pub fn write_matrix(
+    writer: impl Write,
+    rows: usize,
+    columns: usize,
+    data: &[f64],
+) -> io::Result<()> {
+    assert_eq!(
+        data.len(),
+        rows * columns,
+        "elements of a {rows} x {columns} matrix"
+    );
+    write(writer, &[rows as u64, columns as u64], data.iter().copied())
+}
+
+/// Writes a one-dimensional array as f8, little endian. Bytes depend on the arguments alone.
+///
+/// # Errors
+/// The writer fails.
+pub fn write_vector(writer: impl Write, data: &[f64]) -> io::Result<()> {
+    write(writer, &[data.len() as u64], data.iter().copied())
+}
+
+/// Writes an array of the given shape, elements in C order, in the default little-endian type of `T`.
+pub(super) fn write<T: AutoSerialize>(
+    writer: impl Write,
+    shape: &[u64],
+    elements: impl IntoIterator<Item = T>,
+) -> io::Result<()> {
+    let mut npy = WriteOptions::<T>::new()
+        .dtype(little_endian::<T>())
+        .shape(shape)
+        .writer(writer)
+        .begin_nd()?;
+    npy.extend(elements)?;
+    npy.finish()
+}
+
+/// The default type of `T`, with the endianness fixed whatever the machine.
+fn little_endian<T: AutoSerialize>() -> DType {
+    let DType::Plain(native) = T::default_dtype() else {
+        unreachable!("numbers have plain types");
+    };
+    let text = native.to_string().replace('>', "<");
+    DType::new_scalar(text.parse().expect("only the endianness changed"))
+}
+
+/// Writes a 0-d array of bytes, `|S{length}`.
+pub(super) fn write_bytes(writer: impl Write, text: &[u8]) -> io::Result<()> {
+    let kind = format!("|S{}", text.len())
+        .parse()
+        .expect("a type string of NumPy");
+    let mut npy = WriteOptions::<[u8]>::new()
+        .dtype(DType::new_scalar(kind))
+        .shape(&[])
+        .writer(writer)
+        .begin_nd()?;
+    npy.push(text)?;
+    npy.finish()
+}
