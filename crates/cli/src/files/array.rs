@@ -82,7 +82,7 @@ impl Samples {
 }
 
 impl Origin {
-    /// `array "X", row 3, column 5 ("width"), line 5`; the label column is `None`.
+    /// `array "X", row 3, column 5`, `row 3 (line 5), column 5 ("width")`; the label column is `None`.
     fn place(&self, row: usize, column: Option<usize>) -> String {
         let array = self
             .array
@@ -108,17 +108,21 @@ pub(super) fn quoted(text: &[u8]) -> String {
     const LONGEST: usize = 40;
     // Four bytes hold any character, so this prefix decides the first 40 without a look at the rest.
     let head = String::from_utf8_lossy(&text[..text.len().min(4 * LONGEST + 4)]).into_owned();
-    let shown: String = head
-        .chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect();
+    let shown: String = head.chars().take(LONGEST).flat_map(escaped).collect();
     let cut = if head.chars().count() > LONGEST {
         ".."
     } else {
         ""
     };
     format!("\"{shown}{cut}\"")
+}
+
+/// Control characters, double quotes and backslashes are escaped; single quotes, which headers are full of, are not.
+fn escaped(character: char) -> impl Iterator<Item = char> {
+    let plain = (character == '\'').then_some(character);
+    plain
+        .into_iter()
+        .chain(character.escape_debug().filter(move |_| plain.is_none()))
 }
 
 /// Names in quotes with commas between, cut after 20.

@@ -121,13 +121,21 @@ pub enum NpyError {
         /// What would be right.
         expected: &'static str,
     },
-    /// Fewer bytes than promised.
+    /// The file ends within its header.
     #[error(
-        "truncated: the header promises {promised} bytes of {what}, the file has {found}; copy or save it again"
+        "truncated: the header takes {promised} bytes, the file has {found}; copy or save it again"
+    )]
+    HeaderTruncated {
+        /// Bytes from the start of the file to the end of the header.
+        promised: u64,
+        /// Bytes present.
+        found: u64,
+    },
+    /// Fewer bytes of data than promised.
+    #[error(
+        "truncated: the header promises {promised} bytes of data, the file has {found}; copy or save it again"
     )]
     Truncated {
-        /// "header" or "data".
-        what: &'static str,
         /// Bytes promised.
         promised: u64,
         /// Bytes present.
@@ -154,12 +162,10 @@ pub enum NpyError {
         kind: &'static str,
     },
     /// A number of dimensions that is not accepted here.
-    #[error("shape {shape} has {found} dimension(s), expected {expected}")]
+    #[error("shape {shape}, expected {expected}")]
     Dimensions {
         /// The shape as Python writes it.
         shape: String,
-        /// Number of dimensions found.
-        found: usize,
         /// What is accepted, with a remedy.
         expected: &'static str,
     },
@@ -181,7 +187,7 @@ pub enum NpyError {
     },
     /// A 64-bit integer that no float64 equals.
     #[error(
-        "{dtype} value {value} at row {row}, column {column} is beyond 2^53 and has no exact float64; rescale it or drop the column"
+        "{dtype} value {value} at row {row}, column {column} (counted from 0) is beyond 2^53 and has no exact float64; rescale it or drop the column"
     )]
     Inexact {
         /// NumPy's name of the type.
@@ -295,7 +301,7 @@ pub enum CsvError {
         hint: &'static str,
     },
     /// A cell that is not a number.
-    #[error("line {line}, column {column}: {found} is not a number{hint}")]
+    #[error("line {line}, column {column}, counted from 0: {found} is not a number{hint}")]
     Cell {
         /// 1-based line in the file.
         line: u64,
@@ -353,7 +359,7 @@ pub enum CsvError {
 
 /// An element that is NaN or infinite.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {place} is {value}; every value must be finite: drop the row or fill the value in", path = path.display())]
+#[error("{path}: {place} (counted from 0) is {value}; every value must be finite: drop the row or fill the value in", path = path.display())]
 pub struct NonFinite {
     /// The file.
     pub path: PathBuf,

@@ -15,10 +15,7 @@
 
 use std::io::{self, Read, Write};
 
-use npyz::{
-    AutoSerialize, DType, Deserialize, NpyFile, NpyHeader, Order, TypeStr, WriteOptions,
-    WriterBuilder,
-};
+use npyz::{Deserialize, NpyFile, NpyHeader};
 
 use super::array::{Array, quoted};
 use super::error::NpyError;
@@ -43,7 +40,7 @@ impl Values {
     pub fn into_array(self) -> Result<Array, NpyError> {
         let [rows, columns] = self.shape[..] else {
             const EXPECTED: &str =
-                "2 (samples x features): for a single feature, save array.reshape(-1, 1)";
+                "2 dimensions (samples, features): save a single feature as array.reshape(-1, 1)";
             return Err(self.dimensions(EXPECTED));
         };
         Ok(Array {
@@ -61,16 +58,14 @@ impl Values {
     pub fn into_labels(self) -> Result<Vec<f64>, NpyError> {
         match self.shape[..] {
             [_] | [_, 1] => Ok(self.data),
-            _ => Err(self.dimensions("1, or 2 with a single column: save one label per sample")),
+            _ => Err(self.dimensions("1 dimension or a single column: save one label per sample")),
         }
     }
 
     fn dimensions(&self, expected: &'static str) -> NpyError {
-        let shape: Vec<_> = self.shape.iter().map(usize::to_string).collect();
-        let comma = if shape.len() == 1 { "," } else { "" };
+        let shape: Vec<_> = self.shape.iter().map(|&n| n as u64).collect();
         NpyError::Dimensions {
-            shape: format!("({}{comma})", shape.join(", ")),
-            found: shape.len(),
+            shape: npy_header::shape_text(&shape),
             expected,
         }
     }
@@ -92,11 +87,7 @@ pub fn read<R: Read>(mut reader: R, size: u64, on_disk: u64) -> Result<Values, N
     let promised = promised_bytes(&header, element)?;
     let found = size - header_bytes;
     if promised > found {
-        return Err(NpyError::Truncated {
-            what: "data",
-            promised,
-            found,
-        });
+        return Err(NpyError::Truncated { promised, found });
     }
     if promised < found {
         return Err(NpyError::Trailing { promised, found });
@@ -120,11 +111,7 @@ pub fn read<R: Read>(mut reader: R, size: u64, on_disk: u64) -> Result<Values, N
     let found = stream.bytes;
     let mut data = decoded.map_err(|error| match error {
         NpyError::Io { problem } if problem.kind() == io::ErrorKind::UnexpectedEof => {
-            NpyError::Truncated {
-                what: "data",
-                promised,
-                found,
-            }
+            NpyError::Truncated { promised, found }
         }
         error => error,
     })?;
@@ -148,18 +135,16 @@ pub fn read<R: Read>(mut reader: R, size: u64, on_disk: u64) -> Result<Values, N
 
 /// One or two lengths, none of them zero.
 fn checked_shape(header: &Header) -> Result<Vec<usize>, NpyError> {
-    let found = header.shape.len();
-    if !(1..=2).contains(&found) {
-        let expected = "1 or 2: reshape it to (samples, features)";
+    if !(1..=2).contains(&header.shape.len()) {
+        let expected = "1 or 2 dimensions: reshape it to (samples, features)";
         return Err(NpyError::Dimensions {
-            shape: header.shape_text(),
-            found,
+            shape: npy_header::shape_text(&header.shape),
             expected,
         });
     }
     if header.shape.contains(&0) {
         return Err(NpyError::Empty {
-            shape: header.shape_text(),
+            shape: npy_header::shape_text(&header.shape),
         });
     }
     let lengths = header
@@ -172,7 +157,7 @@ fn checked_shape(header: &Header) -> Result<Vec<usize>, NpyError> {
 
 fn overflow(header: &Header) -> NpyError {
     NpyError::Overflow {
-        shape: header.shape_text(),
+        shape: npy_header::shape_text(&header.shape),
         dtype: header.descr.clone(),
     }
 }
@@ -194,24 +179,8 @@ fn promised_bytes(header: &Header, element: Element) -> Result<u64, NpyError> {
 
 /// `npyz` builds a header only from bytes: write the checked one afresh and let it read that.
 fn canonical(header: &Header) -> Result<NpyHeader, NpyError> {
-    let order = if header.fortran_order {
-        Order::Fortran
-    } else {
-        Order::C
-    };
-    let kind = header
-        .descr
-        .parse::<TypeStr>()
-        .map_err(|_| unsupported(header))?;
-    let bytes = WriteOptions::new_header_only()
-        .dtype(DType::new_scalar(kind))
-        .shape(&header.shape)
-        .order(order)
-        .writer(Vec::new())
-        .write_header_only();
-    bytes
-        .and_then(|bytes| NpyHeader::from_reader(&bytes[..]))
-        .map_err(|problem| NpyError::Io { problem })
+    let bytes = npy_header::written(&header.descr, header.fortran_order, &header.shape);
+    NpyHeader::from_reader(&bytes[..]).map_err(|problem| NpyError::Io { problem })
 }
 
 fn transposed(data: &[f64], rows: usize, columns: usize) -> Vec<f64> {
@@ -384,6 +353,8 @@ fn unsupported(header: &Header) -> NpyError {
         [_, b'O', ..] => "Python objects, pickled",
         [_, b'M' | b'm', ..] => "dates or time spans",
         [_, b'V', ..] => "raw bytes",
+        [first, ..] if !b"<>|".contains(first) => "without a byte order",
+        [b'|', b'f' | b'i' | b'u', b'2' | b'4' | b'8'] => "without a byte order",
         [_, b'f', ..] => "a float of another size",
         _ => "not a type of numbers",
     };
@@ -412,7 +383,12 @@ pub fn write_matrix(
         rows * columns,
         "elements of a {rows} x {columns} matrix"
     );
-    write(writer, &[rows as u64, columns as u64], data.iter().copied())
+    write(
+        writer,
+        "<f8",
+        &[rows as u64, columns as u64],
+        data.iter().map(|x| x.to_le_bytes()),
+    )
 }
 
 /// Writes a one-dimensional array as f8, little endian. Bytes depend on the arguments alone.
@@ -420,43 +396,23 @@ pub fn write_matrix(
 /// # Errors
 /// The writer fails.
 pub fn write_vector(writer: impl Write, data: &[f64]) -> io::Result<()> {
-    write(writer, &[data.len() as u64], data.iter().copied())
+    write(
+        writer,
+        "<f8",
+        &[data.len() as u64],
+        data.iter().map(|x| x.to_le_bytes()),
+    )
 }
 
-/// Writes an array of the given shape, elements in C order, in the default little-endian type of `T`.
-pub(super) fn write<T: AutoSerialize>(
-    writer: impl Write,
+/// Writes an array of the given shape: elements in C order, little endian, of the type `descr`.
+pub(super) fn write<const N: usize>(
+    mut writer: impl Write,
+    descr: &str,
     shape: &[u64],
-    elements: impl IntoIterator<Item = T>,
+    elements: impl IntoIterator<Item = [u8; N]>,
 ) -> io::Result<()> {
-    let mut npy = WriteOptions::<T>::new()
-        .dtype(little_endian::<T>())
-        .shape(shape)
-        .writer(writer)
-        .begin_nd()?;
-    npy.extend(elements)?;
-    npy.finish()
-}
-
-/// The default type of `T`, with the endianness fixed whatever the machine.
-fn little_endian<T: AutoSerialize>() -> DType {
-    let DType::Plain(native) = T::default_dtype() else {
-        unreachable!("numbers have plain types");
-    };
-    let text = native.to_string().replace('>', "<");
-    DType::new_scalar(text.parse().expect("only the endianness changed"))
-}
-
-/// Writes a 0-d array of bytes, `|S{length}`.
-pub(super) fn write_bytes(writer: impl Write, text: &[u8]) -> io::Result<()> {
-    let kind = format!("|S{}", text.len())
-        .parse()
-        .expect("a type string of NumPy");
-    let mut npy = WriteOptions::<[u8]>::new()
-        .dtype(DType::new_scalar(kind))
-        .shape(&[])
-        .writer(writer)
-        .begin_nd()?;
-    npy.push(text)?;
-    npy.finish()
+    writer.write_all(&npy_header::written(descr, false, shape))?;
+    elements
+        .into_iter()
+        .try_for_each(|element| writer.write_all(&element))
 }

@@ -32,21 +32,37 @@ pub(super) struct Header {
     pub shape: Vec<u64>,
 }
 
-impl Header {
-    /// The shape as Python writes it: `()`, `(3,)`, `(3, 4)`; cut after 8 dimensions.
-    pub fn shape_text(&self) -> String {
-        match self.shape.as_slice() {
-            [n] => format!("({n},)"),
-            shape => {
-                let shown: Vec<_> = shape.iter().take(8).map(u64::to_string).collect();
-                format!(
-                    "({}{})",
-                    shown.join(", "),
-                    if shape.len() > 8 { ", .." } else { "" }
-                )
-            }
+/// A shape as Python writes it: `()`, `(3,)`, `(3, 4)`; at most 8 lengths, then `..`.
+pub(super) fn shape_text(shape: &[u64]) -> String {
+    match shape {
+        [n] => format!("({n},)"),
+        shape => {
+            let shown: Vec<_> = shape.iter().take(8).map(u64::to_string).collect();
+            let cut = if shape.len() > 8 { ", .." } else { "" };
+            format!("({}{cut})", shown.join(", "))
         }
     }
+}
+
+/// The header of a new file, version 1.0, at most two dimensions: the bytes that `numpy.save` writes.
+///
+/// Spaces fill it up to a multiple of 64 bytes, so that the data are aligned.
+pub(super) fn written(descr: &str, fortran_order: bool, shape: &[u64]) -> Vec<u8> {
+    const PREFIX: usize = 10;
+    let order = if fortran_order { "True" } else { "False" };
+    let text = format!(
+        "{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {}, }}",
+        shape_text(shape)
+    );
+    let size = (PREFIX + text.len() + 1).next_multiple_of(64);
+    let length =
+        u16::try_from(size - PREFIX).expect("a short type and two lengths take under 200 bytes");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(text.bytes());
+    bytes.resize(size - 1, b' ');
+    bytes.push(b'\n');
+    bytes
 }
 
 /// Reads magic, version, length and text; returns the header and the bytes it took.
@@ -96,11 +112,7 @@ pub(super) fn read(reader: &mut impl Read, size: u64) -> Result<(Header, u64), N
 }
 
 fn truncated(promised: u64, found: u64) -> NpyError {
-    NpyError::Truncated {
-        what: "header",
-        promised,
-        found,
-    }
+    NpyError::HeaderTruncated { promised, found }
 }
 
 fn found_start(bytes: &[u8]) -> String {
@@ -200,7 +212,7 @@ impl Cursor<'_> {
     fn error(&mut self, expected: &'static str) -> NpyError {
         let found = match self.peek() {
             None => "the end".to_owned(),
-            Some(_) => quoted(&self.text[self.position..]),
+            Some(_) => quoted(self.text[self.position..].trim_ascii_end()),
         };
         NpyError::Header {
             position: self.position,
@@ -320,12 +332,8 @@ mod tests {
             shape: vec![3, 4],
         };
         assert_eq!(header, expected);
-        assert_eq!(
-            parse(b"{'descr':'<f8','fortran_order':False,'shape':()}")
-                .expect("valid")
-                .shape,
-            vec![]
-        );
+        let header = parse(b"{'descr':'<f8','fortran_order':False,'shape':()}").expect("valid");
+        assert!(header.shape.is_empty() && !header.fortran_order);
     }
 
     #[test]
@@ -343,7 +351,7 @@ mod tests {
             ("[1]", "at its byte 0: found \"[1]\", expected {"),
             (
                 "{'descr' '<f8'}",
-                "at its byte 9: found \"\\'<f8\\'}\", expected :",
+                "at its byte 9: found \"'<f8'}\", expected :",
             ),
             (
                 "{'descr': '<f8'",
@@ -351,7 +359,7 @@ mod tests {
             ),
             (
                 "{'descr': '<\\x668'}",
-                "at its byte 12: found \"\\\\x668\\'}\", expected the end of the string",
+                "at its byte 12: found \"\\\\x668'}\", expected the end of the string",
             ),
             (
                 "{'descr': [((",
@@ -359,9 +367,12 @@ mod tests {
             ),
             (
                 "{'descr': '<f8', 'descr': '<f8'}",
-                "at its byte 17: found \"\\'descr\\': \\'<f8\\'}\", expected one each",
+                "at its byte 17: found \"'descr': '<f8'}\", expected one each",
             ),
-            ("{'more': 1}", "at its byte 8: found"),
+            (
+                "{'more': 1}",
+                "at its byte 1: found \"'more': 1}\", expected one each",
+            ),
             ("{'shape': (3)}", "at its byte 12: found \")}\", expected ,"),
             (
                 "{'shape': (3 4)}",

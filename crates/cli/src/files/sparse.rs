@@ -101,7 +101,9 @@ pub fn write(writer: impl Write + Seek, matrix: &Csr) -> io::Result<()> {
     member(&mut zip, "indptr", matrix.offsets.len(), |w| {
         integers(w, &matrix.offsets, narrow)
     })?;
-    member(&mut zip, "format", 1, |w| npy::write_bytes(w, b"csr"))?;
+    member(&mut zip, "format", 1, |w| {
+        npy::write(w, "|S3", &[], [*b"csr"])
+    })?;
     member(&mut zip, "shape", 2, |w| {
         integers(w, &[matrix.rows(), matrix.columns], false)
     })?;
@@ -135,11 +137,18 @@ fn member<W: Write + Seek>(
 fn integers(writer: impl Write, values: &[usize], narrow: bool) -> io::Result<()> {
     let shape = [values.len() as u64];
     if narrow {
-        let fits =
-            |&n: &usize| i32::try_from(n).expect("at most the columns or the nonzeros, which fit");
-        npy::write(writer, &shape, values.iter().map(fits))
+        let bytes = |&n: &usize| {
+            i32::try_from(n)
+                .expect("at most the columns or the nonzeros")
+                .to_le_bytes()
+        };
+        npy::write(writer, "<i4", &shape, values.iter().map(bytes))
     } else {
-        let fits = |&n: &usize| i64::try_from(n).expect("no memory holds 2^63 elements");
-        npy::write(writer, &shape, values.iter().map(fits))
+        let bytes = |&n: &usize| {
+            i64::try_from(n)
+                .expect("no memory holds 2^63 elements")
+                .to_le_bytes()
+        };
+        npy::write(writer, "<i8", &shape, values.iter().map(bytes))
     }
 }

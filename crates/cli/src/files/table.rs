@@ -271,6 +271,8 @@ fn not_a_number(line: u64, column: usize, names: &[String], cell: &[u8]) -> CsvE
     };
     let hint = if cell.is_empty() {
         "; fill the empty cell in or drop the row"
+    } else if cell.contains(&b'\n') {
+        "; the cell spans several lines: is a quote left open?"
     } else if cell.contains(&b';') || cell.contains(&b'\t') {
         "; set the delimiter: cells seem to be separated by semicolons or tabs"
     } else if cell.contains(&b',') {
