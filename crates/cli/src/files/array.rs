@@ -103,26 +103,24 @@ impl Origin {
     }
 }
 
-/// The text in quotes, control characters escaped, cut after 40 characters: a file's bytes are safe to print.
+/// The text in quotes, cut after 40 characters, safe to print whatever its bytes.
+///
+/// Control characters, double quotes and backslashes are escaped, bytes that are no UTF-8 are written as `\xe9`.
+/// Single quotes, which headers are full of, stay.
 pub(super) fn quoted(text: &[u8]) -> String {
     const LONGEST: usize = 40;
-    // Four bytes hold any character, so this prefix decides the first 40 without a look at the rest.
-    let head = String::from_utf8_lossy(&text[..text.len().min(4 * LONGEST + 4)]).into_owned();
-    let shown: String = head.chars().take(LONGEST).flat_map(escaped).collect();
-    let cut = if head.chars().count() > LONGEST {
-        ".."
-    } else {
-        ""
-    };
-    format!("\"{shown}{cut}\"")
-}
-
-/// Control characters, double quotes and backslashes are escaped; single quotes, which headers are full of, are not.
-fn escaped(character: char) -> impl Iterator<Item = char> {
-    let plain = (character == '\'').then_some(character);
-    plain
-        .into_iter()
-        .chain(character.escape_debug().filter(move |_| plain.is_none()))
+    let mut shown = Vec::new();
+    // A character has at most four bytes, so this prefix decides, without a look at the rest.
+    for chunk in text[..text.len().min(4 * LONGEST + 4)].utf8_chunks() {
+        shown.extend(chunk.valid().chars().map(|c| match c {
+            '\'' => c.to_string(),
+            c => c.escape_debug().to_string(),
+        }));
+        shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    let cut = if shown.len() > LONGEST { ".." } else { "" };
+    shown.truncate(LONGEST);
+    format!("\"{}{cut}\"", shown.concat())
 }
 
 /// Names in quotes with commas between, cut after 20.

@@ -301,7 +301,7 @@ pub enum CsvError {
         hint: &'static str,
     },
     /// A cell that is not a number.
-    #[error("line {line}, column {column}, counted from 0: {found} is not a number{hint}")]
+    #[error("line {line}, column {column}: {found} is not a number (columns count from 0){hint}")]
     Cell {
         /// 1-based line in the file.
         line: u64,
@@ -359,7 +359,7 @@ pub enum CsvError {
 
 /// An element that is NaN or infinite.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {place} (counted from 0) is {value}; every value must be finite: drop the row or fill the value in", path = path.display())]
+#[error("{path}: {place} is {value} (rows and columns count from 0); every value must be finite: drop the row or fill the value in", path = path.display())]
 pub struct NonFinite {
     /// The file.
     pub path: PathBuf,

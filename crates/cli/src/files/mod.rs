@@ -1,7 +1,7 @@
 //! Arrays, tables and files: what comes in from disk and what goes out to it.
 //!
-//! Nothing here knows about dictionaries. A file becomes [`Samples`] (a row-major matrix whose rows are samples) or a
-//! list of labels; results leave through [`OutputFolder`], whole or not at all.
+//! Nothing here knows about dictionaries. A file becomes [`array::Samples`] (a row-major matrix whose rows are samples)
+//! or a list of labels; results leave through [`output::OutputFolder`], whole or not at all.
 //!
 //! | file | in | out |
 //! |---|---|---|
@@ -12,14 +12,15 @@
 //! Whatever bytes a file holds, reading ends in a value or an error: sizes are compared with the file before memory is
 //! taken, and the text that third-party parsers see has been checked by a bounded one.
 
-pub mod array;
-pub mod atomic;
-pub mod digits;
-pub mod error;
-pub mod npy;
-mod npy_header;
-pub mod npz;
-pub mod output;
 pub mod read;
-pub mod sparse;
 pub mod table;
+pub mod digits;
+pub mod npz;
+pub mod sparse;
+pub mod npy;
+mod npy_element;
+mod npy_header;
+pub mod output;
+pub mod atomic;
+pub mod array;
+pub mod error;

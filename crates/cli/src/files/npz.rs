@@ -6,7 +6,7 @@
 //!
 //! Source: `numpy.savez`; deflate's bound from RFC 1951 (258 bytes out of 2 bits).
 
-use std::io::{Read, Seek};
+use std::io::{BufReader, Read, Seek};
 
 use zip::read::ZipFile;
 use zip::result::ZipError;
@@ -41,7 +41,8 @@ pub fn read<R: Read + Seek>(
         .by_index(index)
         .map_err(|problem| of_member(problem, &name))?;
     let unpacked = member.size();
-    match npy::read(member, unpacked, on_disk) {
+    // Elements are read one by one: the decompressor should not be.
+    match npy::read(BufReader::with_capacity(1 << 16, member), unpacked, on_disk) {
         Ok(values) => Ok((name, values)),
         Err(problem) => Err(NpzError::Array { name, problem }),
     }

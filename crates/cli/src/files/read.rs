@@ -6,7 +6,7 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::array::{Origin, Samples, quoted};
-use super::error::ReadError;
+use super::error::{CsvError, NpyError, NpzError, ReadError};
 use super::npy::{self, Values};
 use super::npz;
 use super::table::{self, TableOptions};
@@ -131,18 +131,18 @@ fn values(source: &Source) -> Result<(Option<String>, Values), ReadError> {
     Ok((Some(name), values))
 }
 
-fn in_array(source: &Source, name: Option<String>, problem: super::error::NpyError) -> ReadError {
+fn in_array(source: &Source, name: Option<String>, problem: NpyError) -> ReadError {
     let path = source.path.clone();
     match name {
         None => ReadError::Npy { path, problem },
         Some(name) => ReadError::Npz {
             path,
-            problem: super::error::NpzError::Array { name, problem },
+            problem: NpzError::Array { name, problem },
         },
     }
 }
 
-fn csv(source: &Source, problem: super::error::CsvError) -> ReadError {
+fn csv(source: &Source, problem: CsvError) -> ReadError {
     ReadError::Csv {
         path: source.path.clone(),
         problem,

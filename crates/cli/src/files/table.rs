@@ -71,82 +71,16 @@ pub struct Table {
 /// See [`CsvError`]: nothing in it, another encoding, rows of different lengths, a cell that is not a number, no such
 /// label column.
 pub fn read(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
-        return Err(CsvError::Encoding { found: "UTF-16" });
-    }
-    let mut rows = Rows::new(text, options.delimiter);
-    let mut record = csv::ByteRecord::new();
-    let first_line = rows
-        .next(&mut record)
-        .ok_or(CsvError::Empty { after: "" })?;
-    let has_header = match options.header {
-        HeaderRow::Auto => record.iter().any(|cell| number(cell).is_none()),
-        HeaderRow::Present => true,
-        HeaderRow::Absent => false,
+    let table = read_all(text, options)?;
+    let Some(column) = &options.label else {
+        return Ok(table);
     };
-    let width = record.len();
-    let mut names = Vec::new();
-    let mut line = Some(first_line);
-    if has_header {
-        names = record
-            .iter()
-            .map(|cell| String::from_utf8_lossy(cell).into_owned())
-            .collect();
-        line = rows.next(&mut record);
-    }
-    let label = options
-        .label
-        .as_ref()
-        .map(|column| resolve(column, &names, width))
-        .transpose()?;
-    if label.is_some() && width == 1 {
+    let columns = table.array.columns;
+    let label = resolve(column, &table.column_names, columns)?;
+    if columns == 1 {
         return Err(CsvError::OnlyLabels);
     }
-    let (mut data, mut labels, mut lines) = (Vec::new(), Vec::new(), Vec::new());
-    while let Some(at) = line {
-        if record.len() != width {
-            let hint = ragged_hint(&record);
-            return Err(CsvError::Ragged {
-                line: at,
-                found: record.len(),
-                expected: width,
-                first_line,
-                hint,
-            });
-        }
-        for (j, cell) in record.iter().enumerate() {
-            let x = number(cell).ok_or_else(|| not_a_number(at, j, &names, cell))?;
-            if label == Some(j) {
-                labels.push(x)
-            } else {
-                data.push(x)
-            }
-        }
-        lines.push(at);
-        line = rows.next(&mut record);
-    }
-    if lines.is_empty() {
-        return Err(CsvError::Empty {
-            after: " after its header",
-        });
-    }
-    if let (Some(j), true) = (label, has_header) {
-        names.remove(j);
-    }
-    let columns = width - usize::from(label.is_some());
-    let array = Array {
-        rows: lines.len(),
-        columns,
-        data,
-        dtype: "text".to_owned(),
-    };
-    Ok(Table {
-        array,
-        labels: label.map(|_| labels),
-        column_names: names,
-        lines,
-    })
+    Ok(split_off(table, label))
 }
 
 /// A column of labels alone: the label column asked for, or the only one.
@@ -154,11 +88,7 @@ pub fn read(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
 /// # Errors
 /// As [`read`], and several columns of which none is named.
 pub fn read_labels(text: &[u8], options: &TableOptions) -> Result<Vec<f64>, CsvError> {
-    let everything = TableOptions {
-        label: None,
-        ..options.clone()
-    };
-    let table = read(text, &everything)?;
+    let table = read_all(text, options)?;
     let columns = table.array.columns;
     let j = match &options.label {
         Some(column) => resolve(column, &table.column_names, columns)?,
@@ -173,6 +103,85 @@ pub fn read_labels(text: &[u8], options: &TableOptions) -> Result<Vec<f64>, CsvE
         .step_by(columns)
         .copied()
         .collect())
+}
+
+/// The table with every column among the features.
+fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
+        return Err(CsvError::Encoding { found: "UTF-16" });
+    }
+    let mut rows = Rows::new(text, options.delimiter);
+    let mut record = csv::ByteRecord::new();
+    let first_line = rows
+        .next(&mut record)
+        .ok_or(CsvError::Empty { after: "" })?;
+    let columns = record.len();
+    let has_header = match options.header {
+        HeaderRow::Auto => record.iter().any(|cell| number(cell).is_none()),
+        HeaderRow::Present => true,
+        HeaderRow::Absent => false,
+    };
+    let (mut next, mut column_names) = (Some(first_line), Vec::new());
+    if has_header {
+        column_names.extend(
+            record
+                .iter()
+                .map(|cell| String::from_utf8_lossy(cell).into_owned()),
+        );
+        next = rows.next(&mut record);
+    }
+    let (mut data, mut lines) = (Vec::new(), Vec::new());
+    while let Some(line) = next {
+        if record.len() != columns {
+            let (found, hint) = (record.len(), ragged_hint(&record));
+            return Err(CsvError::Ragged {
+                line,
+                found,
+                expected: columns,
+                first_line,
+                hint,
+            });
+        }
+        for (j, cell) in record.iter().enumerate() {
+            data.push(number(cell).ok_or_else(|| not_a_number(line, j, &column_names, cell))?);
+        }
+        lines.push(line);
+        next = rows.next(&mut record);
+    }
+    if lines.is_empty() {
+        return Err(CsvError::Empty {
+            after: " after its header",
+        });
+    }
+    let array = Array {
+        rows: lines.len(),
+        columns,
+        data,
+        dtype: "text".to_owned(),
+    };
+    Ok(Table {
+        array,
+        labels: None,
+        column_names,
+        lines,
+    })
+}
+
+/// Moves one column from the features to the labels.
+fn split_off(mut table: Table, label: usize) -> Table {
+    let rows = table.array.data.chunks_exact(table.array.columns);
+    table.labels = Some(rows.map(|row| row[label]).collect());
+    let (mut k, columns) = (0, table.array.columns);
+    table.array.data.retain(|_| {
+        k += 1;
+        (k - 1) % columns != label
+    });
+    table.array.columns -= 1;
+    if !table.column_names.is_empty() {
+        table.column_names.remove(label);
+    }
+    table
 }
 
 /// The index of a column.

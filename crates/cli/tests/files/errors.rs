@@ -65,6 +65,12 @@ fn of_paths() {
         &npy("<f8", "False", "(1, 1)", &f8(&[1.0])),
         named("codes"),
     );
+    #[cfg(unix)]
+    {
+        let _socket =
+            std::os::unix::net::UnixListener::bind(m.folder.path().join("s.npz")).unwrap();
+        m.add(read_labels(&at(&m, "s.npz")).unwrap_err());
+    }
     insta::assert_snapshot!(m.text);
 }
 
