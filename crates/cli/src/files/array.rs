@@ -84,10 +84,9 @@ impl Samples {
 impl Origin {
     /// `array "X", row 3, column 5`, `row 3 (line 5), column 5 ("width")`; the label column is `None`.
     fn place(&self, row: usize, column: Option<usize>) -> String {
-        let array = self
-            .array
-            .as_ref()
-            .map_or(String::new(), |name| format!("array \"{name}\", "));
+        let array = self.array.as_ref().map_or(String::new(), |name| {
+            format!("array {}, ", quoted(name.as_bytes()))
+        });
         let column = match column {
             None => "label".to_owned(),
             Some(j) => match self.column_names.get(j) {

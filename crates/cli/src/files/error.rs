@@ -47,7 +47,7 @@ pub enum ReadError {
         found: String,
     },
     /// An array name for a file that holds no named arrays.
-    #[error("{path}: array \"{name}\" was asked for, but only .npz files have named arrays; drop the name", path = path.display())]
+    #[error("{path}: array {name:?} was asked for, but only .npz files have named arrays; drop the name", path = path.display())]
     NameUnused {
         /// The path as given.
         path: PathBuf,
@@ -228,7 +228,7 @@ pub enum NpzError {
         available: String,
     },
     /// No array of that name.
-    #[error("no array \"{name}\"{suggestion}; available: {available}")]
+    #[error("no array {name:?}{suggestion}; available: {available}")]
     NoSuchArray {
         /// The name asked for.
         name: String,
@@ -239,7 +239,7 @@ pub enum NpzError {
     },
     /// A member that is encrypted or compressed by an unsupported method.
     #[error(
-        "array \"{name}\" is {found}; accepted are stored and deflated members: save it with numpy.savez_compressed"
+        "array {name:?} is {found}; accepted are stored and deflated members: save it with numpy.savez_compressed"
     )]
     Method {
         /// Array name.
@@ -249,7 +249,7 @@ pub enum NpzError {
     },
     /// A member that would unpack to more than it can, or than is accepted.
     #[error(
-        "array \"{name}\" claims to unpack to {found} bytes, at most {limit} are accepted here; save it as .npy"
+        "array {name:?} claims to unpack to {found} bytes, at most {limit} are accepted here; save it as .npy"
     )]
     TooLarge {
         /// Array name.
@@ -260,7 +260,7 @@ pub enum NpzError {
         limit: u64,
     },
     /// A malformed or unsupported array.
-    #[error("array \"{name}\": {problem}")]
+    #[error("array {name:?}: {problem}")]
     Array {
         /// Array name.
         name: String,
@@ -313,7 +313,7 @@ pub enum CsvError {
         hint: &'static str,
     },
     /// A label column asked for by a name that is not in the header.
-    #[error("no column \"{name}\"{suggestion}; available: {available}")]
+    #[error("no column {name:?}{suggestion}; available: {available}")]
     NoSuchColumn {
         /// The name asked for.
         name: String,
@@ -324,7 +324,7 @@ pub enum CsvError {
     },
     /// A label column asked for by a name that the header holds twice.
     #[error(
-        "the header holds column \"{name}\" {count} times; give the 0-based index of the one meant"
+        "the header holds column {name:?} {count} times; give the 0-based index of the one meant"
     )]
     AmbiguousColumn {
         /// The name asked for.
@@ -333,7 +333,7 @@ pub enum CsvError {
         count: usize,
     },
     /// A label column asked for by name in a table without header.
-    #[error("column \"{name}\" was asked for, but the table has no header; give a 0-based index")]
+    #[error("column {name:?} was asked for, but the table has no header; give a 0-based index")]
     NoHeader {
         /// The name asked for.
         name: String,

@@ -117,13 +117,8 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
         .next(&mut record)
         .ok_or(CsvError::Empty { after: "" })?;
     let columns = record.len();
-    let has_header = match options.header {
-        HeaderRow::Auto => record.iter().any(|cell| number(cell).is_none()),
-        HeaderRow::Present => true,
-        HeaderRow::Absent => false,
-    };
     let (mut next, mut column_names) = (Some(first_line), Vec::new());
-    if has_header {
+    if is_header(&record, options.header) {
         column_names.extend(
             record
                 .iter()
@@ -166,6 +161,14 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
         column_names,
         lines,
     })
+}
+
+fn is_header(first: &csv::ByteRecord, header: HeaderRow) -> bool {
+    match header {
+        HeaderRow::Auto => first.iter().any(|cell| number(cell).is_none()),
+        HeaderRow::Present => true,
+        HeaderRow::Absent => false,
+    }
 }
 
 /// Moves one column from the features to the labels.

@@ -158,6 +158,7 @@ fn of_npz() {
         &stored(&[("x.npy", &npy("<f8", "False", "(1,)", &[0; 8]))]),
         |_| (),
     );
+    m.samples("a.npz", &stored(&[("\u{1b}[31m.npy", &short)]), |_| ());
     let mut damaged = stored(&[("x.npy", &good)]);
     damaged[30 + 5 + 128] ^= 1; // after local header and name: the first byte of the data
     m.samples("a.npz", &damaged, |_| ());
