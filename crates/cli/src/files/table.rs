@@ -1,0 +1,310 @@
+//! Tables of numbers in `.csv` files, with an optional header and an optional column of labels.
+//!
+//! The first row is a header if any of its cells is not a number (or by order of [`HeaderRow`]). Quotes and line ends
+//! follow RFC 4180, white space around cells is dropped, blank lines are skipped, a UTF-8 mark at the start too.
+//! `nan` and `inf` are numbers here; [`Samples::require_finite`](super::array::Samples::require_finite) refuses them.
+//! Cost: one pass over the text, which is held in memory.
+
+use super::array::{Array, name_list, quoted, suggestion};
+use super::error::CsvError;
+
+/// How to read a table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableOptions {
+    /// Between cells; default comma.
+    pub delimiter: Delimiter,
+    /// Whether the first row names the columns; default: decided by its cells.
+    pub header: HeaderRow,
+    /// The column split off as labels; default none.
+    pub label: Option<Column>,
+}
+
+/// What stands between cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delimiter {
+    /// `,`
+    #[default]
+    Comma,
+    /// `;`
+    Semicolon,
+    /// The tab character.
+    Tab,
+}
+
+/// Whether the first row names the columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeaderRow {
+    /// It does if any of its cells is not a number.
+    #[default]
+    Auto,
+    /// It does.
+    Present,
+    /// It holds numbers.
+    Absent,
+}
+
+/// A column by name or place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Column {
+    /// As in the header.
+    Name(String),
+    /// 0-based.
+    Index(usize),
+}
+
+/// A table as read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The features: every column except that of the labels.
+    pub array: Array,
+    /// The label column, if one was asked for.
+    pub labels: Option<Vec<f64>>,
+    /// Names of the feature columns; empty without header.
+    pub column_names: Vec<String>,
+    /// 1-based line in the file of each row.
+    pub lines: Vec<u64>,
+}
+
+/// Reads a whole table from its text.
+///
+/// # Errors
+/// See [`CsvError`]: nothing in it, another encoding, rows of different lengths, a cell that is not a number, no such
+/// label column.
+pub fn read(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
+    let table = read_all(text, options)?;
+    let Some(column) = &options.label else {
+        return Ok(table);
+    };
+    let columns = table.array.columns;
+    let label = resolve(column, &table.column_names, columns)?;
+    if columns == 1 {
+        return Err(CsvError::OnlyLabels);
+    }
+    Ok(split_off(table, label))
+}
+
+/// A column of labels alone: the label column asked for, or the only one.
+///
+/// # Errors
+/// As [`read`], and several columns of which none is named.
+pub fn read_labels(text: &[u8], options: &TableOptions) -> Result<Vec<f64>, CsvError> {
+    let table = read_all(text, options)?;
+    let columns = table.array.columns;
+    let j = match &options.label {
+        Some(column) => resolve(column, &table.column_names, columns)?,
+        None if columns == 1 => 0,
+        None => return Err(CsvError::LabelsNeedOneColumn { columns }),
+    };
+    Ok(table
+        .array
+        .data
+        .iter()
+        .skip(j)
+        .step_by(columns)
+        .copied()
+        .collect())
+}
+
+/// The table with every column among the features.
+fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
+        return Err(CsvError::Encoding { found: "UTF-16" });
+    }
+    let mut rows = Rows::new(text, options.delimiter);
+    let mut record = csv::ByteRecord::new();
+    let first_line = rows
+        .next(&mut record)
+        .ok_or(CsvError::Empty { after: "" })?;
+    let columns = record.len();
+    let (mut next, mut column_names) = (Some(first_line), Vec::new());
+    if is_header(&record, options.header) {
+        column_names.extend(
+            record
+                .iter()
+                .map(|cell| String::from_utf8_lossy(cell).into_owned()),
+        );
+        next = rows.next(&mut record);
+    }
+    let (mut data, mut lines) = (Vec::new(), Vec::new());
+    while let Some(line) = next {
+        if record.len() != columns {
+            let (found, hint) = (record.len(), ragged_hint(&record));
+            return Err(CsvError::Ragged {
+                line,
+                found,
+                expected: columns,
+                first_line,
+                hint,
+            });
+        }
+        for (j, cell) in record.iter().enumerate() {
+            data.push(number(cell).ok_or_else(|| not_a_number(line, j, &column_names, cell))?);
+        }
+        lines.push(line);
+        next = rows.next(&mut record);
+    }
+    if lines.is_empty() {
+        return Err(CsvError::Empty {
+            after: " after its header",
+        });
+    }
+    let array = Array {
+        rows: lines.len(),
+        columns,
+        data,
+        dtype: "text".to_owned(),
+    };
+    Ok(Table {
+        array,
+        labels: None,
+        column_names,
+        lines,
+    })
+}
+
+fn is_header(first: &csv::ByteRecord, header: HeaderRow) -> bool {
+    match header {
+        HeaderRow::Auto => first.iter().any(|cell| number(cell).is_none()),
+        HeaderRow::Present => true,
+        HeaderRow::Absent => false,
+    }
+}
+
+/// Moves one column from the features to the labels.
+fn split_off(mut table: Table, label: usize) -> Table {
+    let rows = table.array.data.chunks_exact(table.array.columns);
+    table.labels = Some(rows.map(|row| row[label]).collect());
+    let (mut k, columns) = (0, table.array.columns);
+    table.array.data.retain(|_| {
+        k += 1;
+        (k - 1) % columns != label
+    });
+    table.array.columns -= 1;
+    if !table.column_names.is_empty() {
+        table.column_names.remove(label);
+    }
+    table
+}
+
+/// The index of a column.
+fn resolve(column: &Column, names: &[String], columns: usize) -> Result<usize, CsvError> {
+    let name = match column {
+        Column::Index(index) if *index < columns => return Ok(*index),
+        Column::Index(index) => {
+            return Err(CsvError::ColumnRange {
+                index: *index,
+                columns,
+            });
+        }
+        Column::Name(name) if names.is_empty() => {
+            return Err(CsvError::NoHeader { name: name.clone() });
+        }
+        Column::Name(name) => name,
+    };
+    let mut places = (0..columns).filter(|&j| names[j] == *name);
+    match (places.next(), places.count()) {
+        (Some(j), 0) => Ok(j),
+        (Some(_), more) => Err(CsvError::AmbiguousColumn {
+            name: name.clone(),
+            count: more + 1,
+        }),
+        (None, _) => Err(CsvError::NoSuchColumn {
+            name: name.clone(),
+            suggestion: suggestion(name, names),
+            available: name_list(names),
+        }),
+    }
+}
+
+/// Rows with the lines they start on.
+struct Rows<'a> {
+    text: &'a [u8],
+    reader: csv::Reader<&'a [u8]>,
+    /// Everything before this byte has been counted.
+    byte: usize,
+    /// 1-based line of `byte`.
+    line: u64,
+}
+
+impl<'a> Rows<'a> {
+    fn new(text: &'a [u8], delimiter: Delimiter) -> Self {
+        let byte = match delimiter {
+            Delimiter::Comma => b',',
+            Delimiter::Semicolon => b';',
+            Delimiter::Tab => b'\t',
+        };
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .delimiter(byte)
+            .from_reader(text);
+        Self {
+            text,
+            reader,
+            byte: 0,
+            line: 1,
+        }
+    }
+
+    /// The next row and its line. The reader's own line is that of the blank lines before a row, so lines are counted here.
+    fn next(&mut self, record: &mut csv::ByteRecord) -> Option<u64> {
+        let before = self.reader.position().byte() as usize;
+        let more = self
+            .reader
+            .read_byte_record(record)
+            .expect("bytes in memory, any lengths: nothing can fail");
+        let blank = self.text[before..]
+            .iter()
+            .take_while(|b| matches!(b, b'\r' | b'\n'))
+            .count();
+        let start = before + blank;
+        let ends = (self.byte..start).filter(|&k| match self.text[k] {
+            b'\n' => true,
+            b'\r' => self.text.get(k + 1) != Some(&b'\n'),
+            _ => false,
+        });
+        self.line += ends.count() as u64;
+        self.byte = start;
+        more.then_some(self.line)
+    }
+}
+
+/// The number that a cell spells, as Rust reads it: `1`, `-2.5e-3`, `nan`, `inf`.
+fn number(cell: &[u8]) -> Option<f64> {
+    str::from_utf8(cell).ok()?.parse().ok()
+}
+
+fn not_a_number(line: u64, column: usize, names: &[String], cell: &[u8]) -> CsvError {
+    let column = match names.get(column) {
+        Some(name) => format!("{column} ({})", quoted(name.as_bytes())),
+        None => column.to_string(),
+    };
+    let hint = if cell.is_empty() {
+        "; fill the empty cell in or drop the row"
+    } else if cell.contains(&b'\n') {
+        "; the cell spans several lines: is a quote left open?"
+    } else if cell.contains(&b';') || cell.contains(&b'\t') {
+        "; set the delimiter: cells seem to be separated by semicolons or tabs"
+    } else if cell.contains(&b',') {
+        "; write the decimal mark as a point, and set the delimiter if cells are separated by commas"
+    } else {
+        "; accepted are numbers like 1, -2.5e-3: encode categories as numbers"
+    };
+    CsvError::Cell {
+        line,
+        column,
+        found: quoted(cell),
+        hint,
+    }
+}
+
+fn ragged_hint(record: &csv::ByteRecord) -> &'static str {
+    let unbalanced = record.iter().any(|cell| cell.contains(&b'\n'));
+    if unbalanced {
+        " (a cell spans several lines: is a quote left open?)"
+    } else {
+        ""
+    }
+}
