@@ -8,7 +8,7 @@
 //!
 //! Run with `cargo run -p solvers --example lasso_hypergradient`.
 
-use prox::{ActiveSet, Prox};
+use prox::L1;
 use solvers::Smooth;
 use solvers::implicit::{FixedPoint, LinearSolve, adjoint};
 use solvers::proximal_gradient::{Outcome, ProximalGradient, StepRule};
@@ -57,40 +57,6 @@ impl Smooth for LeastSquares {
     }
 }
 
-/// The proximable part, `g(x) = lam |x|_1`, with what implicit differentiation asks of it.
-struct Lasso {
-    lam: f64,
-}
-
-impl Prox for Lasso {
-    fn value(&self, x: &[f64]) -> f64 {
-        self.lam * x.iter().map(|x| x.abs()).sum::<f64>()
-    }
-
-    fn prox(&self, x: &mut [f64], step: f64) {
-        for x in x {
-            *x = x.signum() * (x.abs() - step * self.lam).max(0.0);
-        }
-    }
-
-    fn jacobian_product(&self, point: &[f64], step: f64, direction: &mut [f64]) {
-        for (d, y) in direction.iter_mut().zip(point) {
-            if y.abs() <= step * self.lam {
-                *d = 0.0;
-            }
-        }
-    }
-}
-
-impl ActiveSet for Lasso {
-    fn support(&self, x: &[f64]) -> Vec<usize> {
-        (0..x.len()).filter(|&j| x[j] != 0.0).collect()
-    }
-
-    /// The l1 norm is linear around its support.
-    fn add_hessian(&self, _: &[f64], _: &[usize], _: &mut [f64]) {}
-}
-
 /// A step below `1/L`: the squared Frobenius norm of `A` bounds `L`.
 fn safe_step(problem: &LeastSquares) -> f64 {
     1.0 / problem.design.iter().map(|a| a * a).sum::<f64>()
@@ -103,7 +69,13 @@ fn solve(problem: &mut LeastSquares, lam: f64) -> Outcome {
         max_iterations: 100_000,
         ..Default::default()
     };
-    solver.run(&[0.0; COLUMNS], problem, &Lasso { lam })
+    solver.run(
+        &[0.0; COLUMNS],
+        problem,
+        &L1 {
+            regularization: lam,
+        },
+    )
 }
 
 fn outer_loss(x: &[f64], truth: &[f64]) -> f64 {
@@ -149,7 +121,14 @@ fn main() {
     let mut hessian = |direction: &[f64], out: &mut [f64]| {
         problem.transposed_product(&problem.fit(direction), out);
     };
-    let found = adjoint(&point, &mut hessian, &Lasso { lam }, LinearSolve::default());
+    let found = adjoint(
+        &point,
+        &mut hessian,
+        &L1 {
+            regularization: lam,
+        },
+        LinearSolve::default(),
+    );
     println!("adjoint: {:?}", found.status);
 
     let along_signs = found

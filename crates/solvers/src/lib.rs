@@ -13,7 +13,6 @@ pub mod sgd;
 pub mod schedule;
 pub mod smooth;
 
-mod positive_definite;
 mod vector;
 
 pub mod error;

@@ -19,7 +19,9 @@
 //! `s (f(n) - f(y)) > s <grad f(y), n - y> + 1/2 |n - y|^2 + 2.2e-16` or `f(n)` is not finite, and fewer than
 //! `max_halvings` halvings are done: `s <- s/2` and `n` anew. The next stored step is `initial` if
 //! `s <= reset_below`, else `2 s`. When the halvings run out the last `n` is taken all the same, and counted in
-//! [`ProximalGradientState::exhausted_line_searches`]. The constant 2.2e-16 (`f64::EPSILON`) is absolute.
+//! [`ProximalGradientState::exhausted_line_searches`]. The constant 2.2e-16 (`f64::EPSILON`) is absolute: moves shorter
+//! than about 1e-8 pass with any step, so steps grow until the iterates wander by that much. Backtracking therefore
+//! resolves `x` to about 1e-8 and the violation to `1e-8 L`; beyond that use a fixed step.
 //!
 //! **Restart.** With `restart`, an iteration with `<y - n, n - x> > 0` sets `t <- 1, y <- n` instead: the momentum
 //! points uphill. Convergence turns linear on strongly convex problems.
@@ -36,12 +38,13 @@
 //!
 //! References: Beck and Teboulle (2009); O'Donoghue and Candes (2015), the restart by gradient.
 
+use linalg::columns::norm;
 use prox::Prox;
 
 use crate::error::{Error, require};
 use crate::schedule::Schedule;
 use crate::smooth::Smooth;
-use crate::vector::{all_finite, distance, norm};
+use crate::vector::{all_finite, distance};
 
 /// Where the step comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,7 +92,7 @@ pub struct ProximalGradient {
     pub step: StepRule,
     /// Most iterations of one run; default 1000.
     pub max_iterations: u64,
-    /// Violation to reach, relative to `1 + |x|`; `>= 0`, default `1e-8`. 0 runs all iterations.
+    /// Violation to reach, relative to `1 + |x|`; `>= 0`, default `1e-6`. 0 runs all iterations.
     pub tolerance: f64,
 }
 
@@ -100,7 +103,7 @@ impl Default for ProximalGradient {
             restart: false,
             step: StepRule::BACKTRACKING,
             max_iterations: 1000,
-            tolerance: 1e-8,
+            tolerance: 1e-6,
         }
     }
 }
@@ -152,7 +155,7 @@ pub struct Outcome {
     pub x: Vec<f64>,
     /// Why the run stopped.
     pub status: Status,
-    /// Violation at `x`, with the last step that was taken.
+    /// Violation at `x`, with the last step that was taken; infinite where a gradient is not finite.
     pub violation: f64,
     /// Iterations, those done in the state before this run included.
     pub iterations: u64,
@@ -240,6 +243,7 @@ impl ProximalGradient {
         }
         if state.diverged {
             state.violation = f64::INFINITY;
+            state.value = None;
             return;
         }
         state.violation = distance(&state.next, &state.y) / state.last_step;
@@ -398,10 +402,15 @@ impl ProximalGradientState {
         let value = smooth.value_and_gradient(&self.x, &mut self.gradient);
         let step = self.measuring_step();
         forward_backward(&mut self.next, &self.x, &self.gradient, step, penalty);
+        let violation = distance(&self.x, &self.next) / step;
         Outcome {
             x: self.x.clone(),
             status,
-            violation: distance(&self.x, &self.next) / step,
+            violation: if violation.is_nan() {
+                f64::INFINITY
+            } else {
+                violation
+            },
             iterations: self.iteration,
             value: value + penalty.value(&self.x),
             exhausted_line_searches: self.exhausted_line_searches,
