@@ -11,7 +11,8 @@
 use prox::L1;
 use solvers::Smooth;
 use solvers::implicit::{FixedPoint, LinearSolve, adjoint};
-use solvers::proximal_gradient::{Outcome, ProximalGradient, StepRule};
+use solvers::proximal_gradient::{Outcome, ProximalGradient};
+use solvers::step_rule::StepRule;
 
 const ROWS: usize = 20;
 const COLUMNS: usize = 8;
@@ -86,7 +87,8 @@ fn outer_loss(x: &[f64], truth: &[f64]) -> f64 {
         .sum::<f64>()
 }
 
-fn main() {
+/// The problem, with a known sparse vector behind its observations.
+fn planted() -> (LeastSquares, [f64; COLUMNS]) {
     let wave = |i: usize, scale: f64| (i as f64 * scale).sin();
     let truth = [1.5, 0.0, 0.0, -2.0, 0.0, 0.0, 0.7, 0.0];
     let design = (0..ROWS * COLUMNS)
@@ -100,62 +102,74 @@ fn main() {
     for (i, b) in problem.observations.iter_mut().enumerate() {
         *b += 0.1 * wave(i, 5.3);
     }
-    let lam = 0.4;
+    (problem, truth)
+}
 
-    let outcome = solve(&mut problem, lam);
-    println!(
-        "{:?} in {} iterations, violation {:.1e}",
-        outcome.status, outcome.iterations, outcome.violation
-    );
-    println!("x = {:.4?}", outcome.x);
-
+/// `(dL/dlam, dL/db)` at the solution `x` by implicit differentiation.
+fn hypergradient(
+    problem: &mut LeastSquares,
+    lam: f64,
+    x: &[f64],
+    truth: &[f64],
+) -> (f64, Vec<f64>) {
     let mut gradient = [0.0; COLUMNS];
-    problem.value_and_gradient(&outcome.x, &mut gradient);
-    let cotangent: Vec<f64> = outcome.x.iter().zip(&truth).map(|(x, t)| x - t).collect();
+    problem.value_and_gradient(x, &mut gradient);
+    let cotangent: Vec<f64> = x.iter().zip(truth).map(|(x, t)| x - t).collect();
+    let step = safe_step(problem);
     let point = FixedPoint {
-        solution: &outcome.x,
+        solution: x,
         gradient: &gradient,
-        step: safe_step(&problem),
+        step,
         cotangent: &cotangent,
     };
     let mut hessian = |direction: &[f64], out: &mut [f64]| {
         problem.transposed_product(&problem.fit(direction), out);
     };
-    let found = adjoint(
-        &point,
-        &mut hessian,
-        &L1 {
-            regularization: lam,
-        },
-        LinearSolve::default(),
-    );
+    let penalty = L1 {
+        regularization: lam,
+    };
+    let found = adjoint(&point, &mut hessian, &penalty, LinearSolve::default());
     println!("adjoint: {:?}", found.status);
-
-    let along_signs = found
+    // `beta` is zero wherever `x` is, so the sign of those entries does not matter.
+    let d_lam = -found
         .beta
         .iter()
-        .zip(&outcome.x)
-        .filter(|(_, x)| **x != 0.0);
-    let d_lam = -along_signs.map(|(b, x)| b * x.signum()).sum::<f64>();
-    let d_observations = problem.fit(&found.beta);
+        .zip(x)
+        .map(|(b, x)| b * x.signum())
+        .sum::<f64>();
+    (d_lam, problem.fit(&found.beta))
+}
 
+/// The central difference of `f` at `x`.
+fn difference(mut f: impl FnMut(f64) -> f64, x: f64) -> f64 {
     let h = 1e-5;
+    (f(x + h) - f(x - h)) / (2.0 * h)
+}
+
+fn main() {
+    let (mut problem, truth) = planted();
+    let lam = 0.4;
+    let outcome = solve(&mut problem, lam);
+    println!("{:?} in {} iterations", outcome.status, outcome.iterations);
+    println!("violation {:.1e}, x = {:.4?}", outcome.violation, outcome.x);
+    let (d_lam, d_observations) = hypergradient(&mut problem, lam, &outcome.x, &truth);
+
     let loss = |problem: &mut LeastSquares, lam: f64| outer_loss(&solve(problem, lam).x, &truth);
-    let differences = (loss(&mut problem, lam + h) - loss(&mut problem, lam - h)) / (2.0 * h);
-    println!("dL/dlam   implicit {d_lam:+.9}   differences {differences:+.9}");
-    let mut worst = (d_lam - differences).abs();
-    for (i, d) in d_observations.iter().enumerate() {
-        let b = problem.observations[i];
-        let mut at = |b: f64| {
+    let expected = difference(|lam| loss(&mut problem, lam), lam);
+    println!("dL/dlam    implicit {d_lam:+.9}   difference {expected:+.9}");
+    let mut worst = (d_lam - expected).abs();
+    for (i, slope) in d_observations.iter().enumerate() {
+        let here = problem.observations[i];
+        let at = |b: f64| {
             problem.observations[i] = b;
             loss(&mut problem, lam)
         };
-        let differences = (at(b + h) - at(b - h)) / (2.0 * h);
-        at(b);
-        println!("dL/db[{i:2}] implicit {d:+.9}   differences {differences:+.9}");
-        worst = worst.max((d - differences).abs());
+        let expected = difference(at, here);
+        problem.observations[i] = here;
+        println!("dL/db[{i:2}]  implicit {slope:+.9}   difference {expected:+.9}");
+        worst = worst.max((slope - expected).abs());
     }
-    println!("largest difference {worst:.1e}");
+    println!("largest disagreement {worst:.1e}");
     assert!(
         worst < 1e-8,
         "the implicit derivatives must agree with the differences"

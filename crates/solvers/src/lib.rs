@@ -10,6 +10,8 @@ pub mod proximal_gradient;
 pub mod adam;
 pub mod sgd;
 
+pub mod step_rule;
+
 pub mod schedule;
 pub mod smooth;
 

@@ -15,13 +15,7 @@
 //! | `s` | | step |
 //! | `t` | | momentum sequence |
 //!
-//! **Backtracking.** From the stored step `s` (at first `initial`), while
-//! `s (f(n) - f(y)) > s <grad f(y), n - y> + 1/2 |n - y|^2 + 2.2e-16` or `f(n)` is not finite, and fewer than
-//! `max_halvings` halvings are done: `s <- s/2` and `n` anew. The next stored step is `initial` if
-//! `s <= reset_below`, else `2 s`. When the halvings run out the last `n` is taken all the same, and counted in
-//! [`ProximalGradientState::exhausted_line_searches`]. The constant 2.2e-16 (`f64::EPSILON`) is absolute: moves shorter
-//! than about 1e-8 pass with any step, so steps grow until the iterates wander by that much. Backtracking therefore
-//! resolves `x` to about 1e-8 and the violation to `1e-8 L`; beyond that use a fixed step.
+//! **Step.** By [`StepRule`]; [`crate::step_rule`] has the exact test of backtracking and the accuracy that it can reach.
 //!
 //! **Restart.** With `restart`, an iteration with `<y - n, n - x> > 0` sets `t <- 1, y <- n` instead: the momentum
 //! points uphill. Convergence turns linear on strongly convex problems.
@@ -42,44 +36,9 @@ use linalg::columns::norm;
 use prox::Prox;
 
 use crate::error::{Error, require};
-use crate::schedule::Schedule;
 use crate::smooth::Smooth;
+use crate::step_rule::StepRule;
 use crate::vector::{all_finite, distance};
-
-/// Where the step comes from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum StepRule {
-    /// The same step always; finite, `> 0`. Safe at `1/L`.
-    Fixed(f64),
-    /// A step per iteration, counted from 0; it must stay `> 0`. No value of `f` is spent on it.
-    Schedule(Schedule),
-    /// Halve until sufficient decrease, double after each iteration.
-    Backtracking {
-        /// The first step, and the one after a reset; finite, `> 0`, default 1.
-        initial: f64,
-        /// Most halvings per iteration; default 15.
-        max_halvings: u32,
-        /// A used step this small or smaller is followed by `initial`; finite, `>= 0`, default `1e-6`.
-        reset_below: f64,
-    },
-}
-
-impl StepRule {
-    /// Backtracking with its defaults.
-    pub const BACKTRACKING: Self = Self::Backtracking {
-        initial: 1.0,
-        max_halvings: 15,
-        reset_below: 1e-6,
-    };
-
-    fn first(&self) -> f64 {
-        match self {
-            Self::Fixed(step) => *step,
-            Self::Schedule(schedule) => schedule.at(0),
-            Self::Backtracking { initial, .. } => *initial,
-        }
-    }
-}
 
 /// Options of the proximal gradient method.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -171,32 +130,7 @@ impl ProximalGradient {
     /// # Errors
     /// [`Error::OutOfRange`] for the first field outside its range.
     pub fn check(&self) -> Result<(), Error> {
-        let positive = |name, value: f64| {
-            require(
-                value > 0.0 && value.is_finite(),
-                name,
-                value,
-                "finite and > 0",
-            )
-        };
-        match self.step {
-            StepRule::Fixed(step) => positive("step", step)?,
-            StepRule::Schedule(schedule) => {
-                schedule.check()?;
-                if let Schedule::Cosine { last, .. } = schedule {
-                    positive("last", last)?;
-                }
-            }
-            StepRule::Backtracking {
-                initial,
-                reset_below,
-                ..
-            } => {
-                positive("initial", initial)?;
-                let inside = reset_below >= 0.0 && reset_below.is_finite();
-                require(inside, "reset_below", reset_below, "finite and >= 0")?;
-            }
-        }
+        self.step.check()?;
         require(self.tolerance >= 0.0, "tolerance", self.tolerance, ">= 0")
     }
 

@@ -5,9 +5,10 @@ mod common;
 use common::{Ball, ElasticNet, LeastSquares, derivative, distance, dot, noise, norm};
 use linalg::conjugate_gradient::CgOptions;
 use proptest::prelude::*;
-use prox::{ActiveSet, Prox};
+use prox::Prox;
 use solvers::implicit::{Adjoint, FixedPoint, LinearSolve, Status, adjoint, fixed_point_adjoint};
-use solvers::proximal_gradient::{ProximalGradient, StepRule};
+use solvers::proximal_gradient::ProximalGradient;
+use solvers::step_rule::StepRule;
 
 const CG: CgOptions = CgOptions {
     tolerance: 1e-12,
@@ -266,83 +267,6 @@ fn ball_and_sphere_against_finite_differences() {
             "{surface} {slope} {expected}"
         );
     }
-}
-
-/// Every kind of penalty of the `prox` crate, through one check: `L = v . x(b)` along a direction of observations.
-/// The penalties with a support are also differentiated on it.
-#[test]
-fn every_penalty_against_finite_differences() {
-    fn slopes(penalty: &impl Prox, check: impl Fn(&FixedPoint<'_>, &LeastSquares, &[f64])) {
-        let problem = LeastSquares::random(41, 9, 6);
-        let step = 1.0 / problem.lipschitz();
-        let solve = |problem: &LeastSquares| {
-            let options = ProximalGradient {
-                step: StepRule::Fixed(step),
-                restart: true,
-                tolerance: 1e-15,
-                max_iterations: 5_000,
-                ..Default::default()
-            };
-            options.run(&[0.1; 6], &mut problem.clone(), penalty).x
-        };
-        let (x, cotangent, along) = (solve(&problem), noise(42, 6), noise(43, 9));
-        let gradient = problem.gradient(&x);
-        let point = FixedPoint {
-            solution: &x,
-            gradient: &gradient,
-            step,
-            cotangent: &cotangent,
-        };
-        let moved = |t: f64| {
-            let mut problem = problem.clone();
-            problem
-                .observations
-                .iter_mut()
-                .zip(&along)
-                .for_each(|(b, a)| *b += t * a);
-            dot(&solve(&problem), &cotangent)
-        };
-        let expected = derivative(moved, 0.0, 1e-4);
-        assert!(expected.abs() > 1e-3, "a derivative that shows");
-        let found = fixed_point_adjoint(&point, &mut problem.hessian(), penalty, CG);
-        let slope = dot(&problem.fit(&found.beta), &along);
-        assert!(
-            (slope - expected).abs() <= 1e-8,
-            "{found:?} {slope} {expected}"
-        );
-        check(&point, &problem, &found.beta);
-    }
-    fn unsupported(penalty: &impl Prox) {
-        slopes(penalty, |_, _, _| ());
-    }
-    fn supported(penalty: &impl ActiveSet) {
-        slopes(penalty, |point, problem, beta| {
-            for solve in &SOLVES[..2] {
-                let found = adjoint(point, &mut problem.hessian(), penalty, *solve);
-                assert_eq!(found.status, Status::Solved);
-                assert!(
-                    distance(&found.beta, beta) <= 1e-10,
-                    "{solve:?} {found:?} {beta:?}"
-                );
-            }
-        });
-    }
-    let (regularization, elastic_penalty) = (0.4, 0.5);
-    supported(&prox::L1 { regularization });
-    supported(&prox::ElasticNet {
-        regularization,
-        elastic_penalty,
-    });
-    supported(&prox::NonNegativeL1 {
-        regularization: 0.1,
-    });
-    supported(&prox::GroupLasso::from_sizes(0.4, &[2, 1, 3]).expect("sizes above 0"));
-    supported(&prox::BoxConstraint::uniform(-0.1, 0.2).expect("an interval"));
-    supported(&prox::NonNegative);
-    supported(&prox::NoPenalty);
-    unsupported(&prox::L1Ball { radius: 0.5 });
-    unsupported(&prox::L2Ball { radius: 0.1 });
-    unsupported(&prox::Simplex { sum: 0.7 });
 }
 
 /// Two equal columns, both in the support, no ridge: the solution is a segment.
