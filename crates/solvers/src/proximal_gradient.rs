@@ -249,14 +249,15 @@ impl ProximalGradient {
         forward_backward(&mut state.next, &state.y, &state.gradient, step, penalty);
         let mut value = smooth.value(&state.next);
         let mut halvings = 0;
-        while !state.decreases_enough(step, value) && halvings < max_halvings {
+        while !state.decreases_enough(step, value) {
+            if halvings == max_halvings {
+                state.exhausted_line_searches += 1;
+                break;
+            }
             halvings += 1;
             step *= 0.5;
             forward_backward(&mut state.next, &state.y, &state.gradient, step, penalty);
             value = smooth.value(&state.next);
-        }
-        if halvings == max_halvings && !state.decreases_enough(step, value) {
-            state.exhausted_line_searches += 1;
         }
         state.value = Some(value);
         state.last_step = step;
@@ -308,13 +309,13 @@ impl ProximalGradientState {
         self.step = stored;
     }
 
-    /// The test of the line search for `next`, with `value = f(next)`.
+    /// The test of the line search for `next`, with `value = f(next)`. Infinity and not a number fail it.
     fn decreases_enough(&self, step: f64, value: f64) -> bool {
         let moves = || self.next.iter().zip(&self.y).map(|(n, y)| n - y);
         let slope: f64 = moves().zip(&self.gradient).map(|(m, g)| m * g).sum();
         let square: f64 = moves().map(|m| m * m).sum();
         let excess = step * (value - self.value_at_y);
-        value.is_finite() && excess <= step * slope + 0.5 * square + f64::EPSILON
+        excess <= step * slope + 0.5 * square + f64::EPSILON
     }
 
     /// The step with which violations are measured: the last one taken, or the first to come.

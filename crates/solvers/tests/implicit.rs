@@ -357,3 +357,71 @@ fn too_few_iterations_and_values_that_are_not_finite_are_statuses() {
         assert!(found.beta.iter().all(|b| b.is_nan()));
     }
 }
+
+#[test]
+fn a_hessian_that_is_not_finite_is_a_status() {
+    let penalty = ElasticNet { lam: 0.1, gam: 0.1 };
+    let x = [1.0, -2.0, 0.0];
+    let point = FixedPoint {
+        solution: &x,
+        gradient: &[-0.1, 0.1, 0.0],
+        step: 0.5,
+        cotangent: &[1.0; 3],
+    };
+    for solve in SOLVES {
+        let mut poisoned = |_: &[f64], out: &mut [f64]| out.fill(f64::NAN);
+        let found = adjoint(&point, &mut poisoned, &penalty, solve);
+        assert_eq!(found.status, Status::NotFinite, "{solve:?}");
+        assert!(found.beta.iter().all(|b| b.is_nan()));
+    }
+}
+
+/// On `H = -I` with an l1 penalty no Cholesky factor exists: a stationary point that is no minimum.
+#[test]
+fn negative_curvature_is_not_silent() {
+    let penalty = ElasticNet { lam: 0.1, gam: 0.0 };
+    let x = [1.0, -2.0];
+    let point = FixedPoint {
+        solution: &x,
+        gradient: &[-0.1, 0.1],
+        step: 0.5,
+        cotangent: &[1.0, 0.5],
+    };
+    let mut negative = |d: &[f64], out: &mut [f64]| out.copy_from_slice(&[-d[0], -d[1]]);
+    let found = adjoint(&point, &mut negative, &penalty, LinearSolve::Cholesky);
+    assert_eq!(found.status, Status::RankDeficient { pivot_ratio: 0.0 });
+    let found = adjoint(
+        &point,
+        &mut negative,
+        &penalty,
+        LinearSolve::ConjugateGradient(CG),
+    );
+    assert_eq!(found.status, Status::NotConverged { residual: 1.0 });
+    // The fixed point is isolated all the same, and the normal equations differentiate it.
+    let found = adjoint(
+        &point,
+        &mut negative,
+        &penalty,
+        LinearSolve::NormalConjugateGradient(CG),
+    );
+    assert_eq!(found.status, Status::Solved);
+    assert!(distance(&found.beta, &[-1.0, -0.5]) <= 1e-12);
+}
+
+#[test]
+#[should_panic(expected = "implicit: lengths of the solution and of the cotangent")]
+fn lengths_that_differ_are_refused() {
+    let point = FixedPoint {
+        solution: &[1.0, 2.0],
+        gradient: &[0.0; 2],
+        step: 1.0,
+        cotangent: &[1.0],
+    };
+    let mut identity = |d: &[f64], out: &mut [f64]| out.copy_from_slice(d);
+    adjoint(
+        &point,
+        &mut identity,
+        &ElasticNet { lam: 0.1, gam: 0.0 },
+        LinearSolve::Cholesky,
+    );
+}
