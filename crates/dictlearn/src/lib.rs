@@ -1,6 +1,7 @@
 //! Task-driven sparse dictionary learning by bilevel optimisation.
 
 pub mod learner;
+pub mod evaluation;
 pub mod objective;
 mod batches;
 pub mod synthetic;

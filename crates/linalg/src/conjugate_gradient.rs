@@ -18,6 +18,8 @@
 //! Cost: one product and about `10 n` flops per iteration, one more product per start; memory `3 n`.
 //! Reference: Hestenes and Stiefel (1952).
 
+use crate::columns::{add_scaled, dot, norm};
+
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CgOptions {
@@ -78,7 +80,7 @@ pub fn conjugate_gradient(
         x.len(),
         "conjugate gradient: lengths of the right-hand side and of the start"
     );
-    let scale = dot(rhs, rhs).sqrt();
+    let scale = norm(rhs);
     if scale == 0.0 {
         x.fill(0.0);
         return CgOutcome {
@@ -145,7 +147,7 @@ impl Workspace {
         for (r, (b, ax)) in self.residual.iter_mut().zip(rhs.iter().zip(&self.product)) {
             *r = b - ax;
         }
-        dot(&self.residual, &self.residual).sqrt()
+        norm(&self.residual)
     }
 
     /// Iterates from the current residual until its norm is at most `target`: `None`, or why it had to end early.
@@ -170,8 +172,8 @@ impl Workspace {
                 return Some(CgStatus::Breakdown);
             }
             *iterations += 1;
-            axpy(x, length, &self.direction);
-            axpy(&mut self.residual, -length, &self.product);
+            add_scaled(x, length, &self.direction);
+            add_scaled(&mut self.residual, -length, &self.product);
             let next = dot(&self.residual, &self.residual);
             let ratio = next / square;
             for (p, r) in self.direction.iter_mut().zip(&self.residual) {
@@ -180,17 +182,6 @@ impl Workspace {
             square = next;
         }
         None
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// `x <- x + scale direction`.
-fn axpy(x: &mut [f64], scale: f64, direction: &[f64]) {
-    for (x, d) in x.iter_mut().zip(direction) {
-        *x += scale * d;
     }
 }
 
@@ -204,7 +195,7 @@ mod tests {
         move |direction, out| {
             out.copy_from_slice(direction);
             for row in m.chunks_exact(n) {
-                axpy(out, dot(row, direction), row);
+                add_scaled(out, dot(row, direction), row);
             }
         }
     }

@@ -8,10 +8,11 @@
 //!
 //! Run with `cargo run -p solvers --example lasso_hypergradient`.
 
-use prox::{ActiveSet, Prox};
+use prox::L1;
 use solvers::Smooth;
 use solvers::implicit::{FixedPoint, LinearSolve, adjoint};
-use solvers::proximal_gradient::{Outcome, ProximalGradient, StepRule};
+use solvers::proximal_gradient::{Outcome, ProximalGradient};
+use solvers::step_rule::StepRule;
 
 const ROWS: usize = 20;
 const COLUMNS: usize = 8;
@@ -57,40 +58,6 @@ impl Smooth for LeastSquares {
     }
 }
 
-/// The proximable part, `g(x) = lam |x|_1`, with what implicit differentiation asks of it.
-struct Lasso {
-    lam: f64,
-}
-
-impl Prox for Lasso {
-    fn value(&self, x: &[f64]) -> f64 {
-        self.lam * x.iter().map(|x| x.abs()).sum::<f64>()
-    }
-
-    fn prox(&self, x: &mut [f64], step: f64) {
-        for x in x {
-            *x = x.signum() * (x.abs() - step * self.lam).max(0.0);
-        }
-    }
-
-    fn jacobian_product(&self, point: &[f64], step: f64, direction: &mut [f64]) {
-        for (d, y) in direction.iter_mut().zip(point) {
-            if y.abs() <= step * self.lam {
-                *d = 0.0;
-            }
-        }
-    }
-}
-
-impl ActiveSet for Lasso {
-    fn support(&self, x: &[f64]) -> Vec<usize> {
-        (0..x.len()).filter(|&j| x[j] != 0.0).collect()
-    }
-
-    /// The l1 norm is linear around its support.
-    fn add_hessian(&self, _: &[f64], _: &[usize], _: &mut [f64]) {}
-}
-
 /// A step below `1/L`: the squared Frobenius norm of `A` bounds `L`.
 fn safe_step(problem: &LeastSquares) -> f64 {
     1.0 / problem.design.iter().map(|a| a * a).sum::<f64>()
@@ -103,7 +70,13 @@ fn solve(problem: &mut LeastSquares, lam: f64) -> Outcome {
         max_iterations: 100_000,
         ..Default::default()
     };
-    solver.run(&[0.0; COLUMNS], problem, &Lasso { lam })
+    solver.run(
+        &[0.0; COLUMNS],
+        problem,
+        &L1 {
+            regularization: lam,
+        },
+    )
 }
 
 fn outer_loss(x: &[f64], truth: &[f64]) -> f64 {
@@ -114,7 +87,8 @@ fn outer_loss(x: &[f64], truth: &[f64]) -> f64 {
         .sum::<f64>()
 }
 
-fn main() {
+/// The problem, with a known sparse vector behind its observations.
+fn planted() -> (LeastSquares, [f64; COLUMNS]) {
     let wave = |i: usize, scale: f64| (i as f64 * scale).sin();
     let truth = [1.5, 0.0, 0.0, -2.0, 0.0, 0.0, 0.7, 0.0];
     let design = (0..ROWS * COLUMNS)
@@ -128,55 +102,74 @@ fn main() {
     for (i, b) in problem.observations.iter_mut().enumerate() {
         *b += 0.1 * wave(i, 5.3);
     }
-    let lam = 0.4;
+    (problem, truth)
+}
 
-    let outcome = solve(&mut problem, lam);
-    println!(
-        "{:?} in {} iterations, violation {:.1e}",
-        outcome.status, outcome.iterations, outcome.violation
-    );
-    println!("x = {:.4?}", outcome.x);
-
+/// `(dL/dlam, dL/db)` at the solution `x` by implicit differentiation.
+fn hypergradient(
+    problem: &mut LeastSquares,
+    lam: f64,
+    x: &[f64],
+    truth: &[f64],
+) -> (f64, Vec<f64>) {
     let mut gradient = [0.0; COLUMNS];
-    problem.value_and_gradient(&outcome.x, &mut gradient);
-    let cotangent: Vec<f64> = outcome.x.iter().zip(&truth).map(|(x, t)| x - t).collect();
+    problem.value_and_gradient(x, &mut gradient);
+    let cotangent: Vec<f64> = x.iter().zip(truth).map(|(x, t)| x - t).collect();
+    let step = safe_step(problem);
     let point = FixedPoint {
-        solution: &outcome.x,
+        solution: x,
         gradient: &gradient,
-        step: safe_step(&problem),
+        step,
         cotangent: &cotangent,
     };
     let mut hessian = |direction: &[f64], out: &mut [f64]| {
         problem.transposed_product(&problem.fit(direction), out);
     };
-    let found = adjoint(&point, &mut hessian, &Lasso { lam }, LinearSolve::default());
+    let penalty = L1 {
+        regularization: lam,
+    };
+    let found = adjoint(&point, &mut hessian, &penalty, LinearSolve::default());
     println!("adjoint: {:?}", found.status);
-
-    let along_signs = found
+    // `beta` is zero wherever `x` is, so the sign of those entries does not matter.
+    let d_lam = -found
         .beta
         .iter()
-        .zip(&outcome.x)
-        .filter(|(_, x)| **x != 0.0);
-    let d_lam = -along_signs.map(|(b, x)| b * x.signum()).sum::<f64>();
-    let d_observations = problem.fit(&found.beta);
+        .zip(x)
+        .map(|(b, x)| b * x.signum())
+        .sum::<f64>();
+    (d_lam, problem.fit(&found.beta))
+}
 
+/// The central difference of `f` at `x`.
+fn difference(mut f: impl FnMut(f64) -> f64, x: f64) -> f64 {
     let h = 1e-5;
+    (f(x + h) - f(x - h)) / (2.0 * h)
+}
+
+fn main() {
+    let (mut problem, truth) = planted();
+    let lam = 0.4;
+    let outcome = solve(&mut problem, lam);
+    println!("{:?} in {} iterations", outcome.status, outcome.iterations);
+    println!("violation {:.1e}, x = {:.4?}", outcome.violation, outcome.x);
+    let (d_lam, d_observations) = hypergradient(&mut problem, lam, &outcome.x, &truth);
+
     let loss = |problem: &mut LeastSquares, lam: f64| outer_loss(&solve(problem, lam).x, &truth);
-    let differences = (loss(&mut problem, lam + h) - loss(&mut problem, lam - h)) / (2.0 * h);
-    println!("dL/dlam   implicit {d_lam:+.9}   differences {differences:+.9}");
-    let mut worst = (d_lam - differences).abs();
-    for (i, d) in d_observations.iter().enumerate() {
-        let b = problem.observations[i];
-        let mut at = |b: f64| {
+    let expected = difference(|lam| loss(&mut problem, lam), lam);
+    println!("dL/dlam    implicit {d_lam:+.9}   difference {expected:+.9}");
+    let mut worst = (d_lam - expected).abs();
+    for (i, slope) in d_observations.iter().enumerate() {
+        let here = problem.observations[i];
+        let at = |b: f64| {
             problem.observations[i] = b;
             loss(&mut problem, lam)
         };
-        let differences = (at(b + h) - at(b - h)) / (2.0 * h);
-        at(b);
-        println!("dL/db[{i:2}] implicit {d:+.9}   differences {differences:+.9}");
-        worst = worst.max((d - differences).abs());
+        let expected = difference(at, here);
+        problem.observations[i] = here;
+        println!("dL/db[{i:2}]  implicit {slope:+.9}   difference {expected:+.9}");
+        worst = worst.max((slope - expected).abs());
     }
-    println!("largest difference {worst:.1e}");
+    println!("largest disagreement {worst:.1e}");
     assert!(
         worst < 1e-8,
         "the implicit derivatives must agree with the differences"

@@ -41,11 +41,12 @@
 //! `s^2` for `P`; normal conjugate gradient two products with `H` and `J` per iteration.
 //! References: Bertrand et al. (2022), on the support; Blondel et al. (2022), from the fixed point.
 
+use linalg::columns::norm;
 use linalg::conjugate_gradient::{CgOptions, CgStatus, conjugate_gradient};
+use linalg::spd::{SpdFactor, SpdStatus};
 use prox::{ActiveSet, Prox};
 
-use crate::positive_definite;
-use crate::vector::{all_finite, distance, norm};
+use crate::vector::{all_finite, distance};
 
 /// The Hessian `H` of `f` at the solution. Any closure `(direction, out)` that writes `out <- H direction` is one.
 pub trait Hessian {
@@ -89,14 +90,11 @@ pub struct FixedPoint<'a> {
 }
 
 /// How to solve for the adjoint.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum LinearSolve {
-    /// Cholesky of `H_SS + P_SS`: exact, and it sees a singular system.
-    Cholesky {
-        /// Pivot ratio (see [`Status::RankDeficient`]) up to which the system counts as singular; `>= 0`,
-        /// default `1e-12`.
-        min_pivot_ratio: f64,
-    },
+    /// Cholesky of `H_SS + P_SS`: exact, and it sees a singular system. The default.
+    #[default]
+    Cholesky,
     /// Conjugate gradient on `H_SS + P_SS`. It cannot see a singular system whose right-hand side is consistent: it
     /// then gives the adjoint of least norm.
     ConjugateGradient(CgOptions),
@@ -104,20 +102,12 @@ pub enum LinearSolve {
     NormalConjugateGradient(CgOptions),
 }
 
-impl Default for LinearSolve {
-    fn default() -> Self {
-        Self::Cholesky {
-            min_pivot_ratio: 1e-12,
-        }
-    }
-}
-
 /// Whether the adjoint is to be trusted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Status {
     /// Yes.
     Solved,
-    /// `H_SS + P_SS` is singular to working precision: the solution is not an isolated point, and no derivative exists.
+    /// `H_SS + P_SS` is singular to working precision ([`linalg::spd::RANK_TOLERANCE`]), or not positive definite: the solution is not an isolated point, and no derivative exists.
     RankDeficient {
         /// Smallest `L_jj^2 / H_jj` of the Cholesky factor `L`: 1 for orthogonal columns, about `2.2e-16` or less for
         /// dependent ones, 0 when the factorisation broke down.
@@ -178,9 +168,7 @@ pub fn adjoint(
     solve: LinearSolve,
 ) -> Adjoint {
     match solve {
-        LinearSolve::Cholesky { min_pivot_ratio } => {
-            cholesky_adjoint(point, hessian, penalty, min_pivot_ratio)
-        }
+        LinearSolve::Cholesky => cholesky_adjoint(point, hessian, penalty),
         LinearSolve::ConjugateGradient(options) => {
             conjugate_gradient_adjoint(point, hessian, penalty, options)
         }
@@ -196,20 +184,23 @@ fn cholesky_adjoint(
     point: &FixedPoint<'_>,
     hessian: &mut impl Hessian,
     penalty: &impl ActiveSet,
-    min_pivot_ratio: f64,
 ) -> Adjoint {
     let n = point.check();
     let support = penalty.support(point.solution);
-    let mut block = vec![0.0; support.len() * support.len()];
-    hessian.restrict(n, &support, &mut block);
-    penalty.add_hessian(point.solution, &support, &mut block);
+    let mut factor = SpdFactor::default();
+    let block = factor.start(support.len());
+    hessian.restrict(n, &support, block);
+    penalty.add_hessian(point.solution, &support, block);
+    let finite = all_finite(block);
     let mut rhs = vec![0.0; support.len()];
     gather(&mut rhs, point.cotangent, &support);
-    let pivot_ratio = positive_definite::solve(&mut block, &mut rhs, min_pivot_ratio);
-    let status = match pivot_ratio {
-        ratio if ratio.is_nan() => Status::NotFinite,
-        ratio if ratio > min_pivot_ratio => Status::Solved,
-        pivot_ratio => Status::RankDeficient { pivot_ratio },
+    let status = match factor.factor() {
+        _ if !finite => Status::NotFinite,
+        SpdStatus::Deficient { pivot_ratio } => Status::RankDeficient { pivot_ratio },
+        SpdStatus::Definite { .. } => {
+            factor.solve(&mut rhs);
+            Status::Solved
+        }
     };
     Adjoint::new(scatter(n, &support, &rhs), Vec::new(), status)
 }

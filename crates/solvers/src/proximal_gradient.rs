@@ -15,11 +15,7 @@
 //! | `s` | | step |
 //! | `t` | | momentum sequence |
 //!
-//! **Backtracking.** From the stored step `s` (at first `initial`), while
-//! `s (f(n) - f(y)) > s <grad f(y), n - y> + 1/2 |n - y|^2 + 2.2e-16` or `f(n)` is not finite, and fewer than
-//! `max_halvings` halvings are done: `s <- s/2` and `n` anew. The next stored step is `initial` if
-//! `s <= reset_below`, else `2 s`. When the halvings run out the last `n` is taken all the same, and counted in
-//! [`ProximalGradientState::exhausted_line_searches`]. The constant 2.2e-16 (`f64::EPSILON`) is absolute.
+//! **Step.** By [`StepRule`]; [`crate::step_rule`] has the exact test of backtracking and the accuracy that it can reach.
 //!
 //! **Restart.** With `restart`, an iteration with `<y - n, n - x> > 0` sets `t <- 1, y <- n` instead: the momentum
 //! points uphill. Convergence turns linear on strongly convex problems.
@@ -36,47 +32,13 @@
 //!
 //! References: Beck and Teboulle (2009); O'Donoghue and Candes (2015), the restart by gradient.
 
+use linalg::columns::norm;
 use prox::Prox;
 
 use crate::error::{Error, require};
-use crate::schedule::Schedule;
 use crate::smooth::Smooth;
-use crate::vector::{all_finite, distance, norm};
-
-/// Where the step comes from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum StepRule {
-    /// The same step always; finite, `> 0`. Safe at `1/L`.
-    Fixed(f64),
-    /// A step per iteration, counted from 0; it must stay `> 0`. No value of `f` is spent on it.
-    Schedule(Schedule),
-    /// Halve until sufficient decrease, double after each iteration.
-    Backtracking {
-        /// The first step, and the one after a reset; finite, `> 0`, default 1.
-        initial: f64,
-        /// Most halvings per iteration; default 15.
-        max_halvings: u32,
-        /// A used step this small or smaller is followed by `initial`; finite, `>= 0`, default `1e-6`.
-        reset_below: f64,
-    },
-}
-
-impl StepRule {
-    /// Backtracking with its defaults.
-    pub const BACKTRACKING: Self = Self::Backtracking {
-        initial: 1.0,
-        max_halvings: 15,
-        reset_below: 1e-6,
-    };
-
-    fn first(&self) -> f64 {
-        match self {
-            Self::Fixed(step) => *step,
-            Self::Schedule(schedule) => schedule.at(0),
-            Self::Backtracking { initial, .. } => *initial,
-        }
-    }
-}
+use crate::step_rule::StepRule;
+use crate::vector::{all_finite, distance};
 
 /// Options of the proximal gradient method.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,7 +51,7 @@ pub struct ProximalGradient {
     pub step: StepRule,
     /// Most iterations of one run; default 1000.
     pub max_iterations: u64,
-    /// Violation to reach, relative to `1 + |x|`; `>= 0`, default `1e-8`. 0 runs all iterations.
+    /// Violation to reach, relative to `1 + |x|`; `>= 0`, default `1e-6`. 0 runs all iterations.
     pub tolerance: f64,
 }
 
@@ -100,7 +62,7 @@ impl Default for ProximalGradient {
             restart: false,
             step: StepRule::BACKTRACKING,
             max_iterations: 1000,
-            tolerance: 1e-8,
+            tolerance: 1e-6,
         }
     }
 }
@@ -152,7 +114,7 @@ pub struct Outcome {
     pub x: Vec<f64>,
     /// Why the run stopped.
     pub status: Status,
-    /// Violation at `x`, with the last step that was taken.
+    /// Violation at `x`, with the last step that was taken; infinite where a gradient is not finite.
     pub violation: f64,
     /// Iterations, those done in the state before this run included.
     pub iterations: u64,
@@ -168,32 +130,7 @@ impl ProximalGradient {
     /// # Errors
     /// [`Error::OutOfRange`] for the first field outside its range.
     pub fn check(&self) -> Result<(), Error> {
-        let positive = |name, value: f64| {
-            require(
-                value > 0.0 && value.is_finite(),
-                name,
-                value,
-                "finite and > 0",
-            )
-        };
-        match self.step {
-            StepRule::Fixed(step) => positive("step", step)?,
-            StepRule::Schedule(schedule) => {
-                schedule.check()?;
-                if let Schedule::Cosine { last, .. } = schedule {
-                    positive("last", last)?;
-                }
-            }
-            StepRule::Backtracking {
-                initial,
-                reset_below,
-                ..
-            } => {
-                positive("initial", initial)?;
-                let inside = reset_below >= 0.0 && reset_below.is_finite();
-                require(inside, "reset_below", reset_below, "finite and >= 0")?;
-            }
-        }
+        self.step.check()?;
         require(self.tolerance >= 0.0, "tolerance", self.tolerance, ">= 0")
     }
 
@@ -240,6 +177,7 @@ impl ProximalGradient {
         }
         if state.diverged {
             state.violation = f64::INFINITY;
+            state.value = None;
             return;
         }
         state.violation = distance(&state.next, &state.y) / state.last_step;
@@ -311,14 +249,15 @@ impl ProximalGradient {
         forward_backward(&mut state.next, &state.y, &state.gradient, step, penalty);
         let mut value = smooth.value(&state.next);
         let mut halvings = 0;
-        while !state.decreases_enough(step, value) && halvings < max_halvings {
+        while !state.decreases_enough(step, value) {
+            if halvings == max_halvings {
+                state.exhausted_line_searches += 1;
+                break;
+            }
             halvings += 1;
             step *= 0.5;
             forward_backward(&mut state.next, &state.y, &state.gradient, step, penalty);
             value = smooth.value(&state.next);
-        }
-        if halvings == max_halvings && !state.decreases_enough(step, value) {
-            state.exhausted_line_searches += 1;
         }
         state.value = Some(value);
         state.last_step = step;
@@ -370,13 +309,13 @@ impl ProximalGradientState {
         self.step = stored;
     }
 
-    /// The test of the line search for `next`, with `value = f(next)`.
+    /// The test of the line search for `next`, with `value = f(next)`. Infinity and not a number fail it.
     fn decreases_enough(&self, step: f64, value: f64) -> bool {
         let moves = || self.next.iter().zip(&self.y).map(|(n, y)| n - y);
         let slope: f64 = moves().zip(&self.gradient).map(|(m, g)| m * g).sum();
         let square: f64 = moves().map(|m| m * m).sum();
         let excess = step * (value - self.value_at_y);
-        value.is_finite() && excess <= step * slope + 0.5 * square + f64::EPSILON
+        excess <= step * slope + 0.5 * square + f64::EPSILON
     }
 
     /// The step with which violations are measured: the last one taken, or the first to come.
@@ -398,10 +337,15 @@ impl ProximalGradientState {
         let value = smooth.value_and_gradient(&self.x, &mut self.gradient);
         let step = self.measuring_step();
         forward_backward(&mut self.next, &self.x, &self.gradient, step, penalty);
+        let violation = distance(&self.x, &self.next) / step;
         Outcome {
             x: self.x.clone(),
             status,
-            violation: distance(&self.x, &self.next) / step,
+            violation: if violation.is_nan() {
+                f64::INFINITY
+            } else {
+                violation
+            },
             iterations: self.iteration,
             value: value + penalty.value(&self.x),
             exhausted_line_searches: self.exhausted_line_searches,

@@ -1,15 +1,5 @@
 //! The few vector operations that the solvers share.
 
-/// `a . b`.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// `|a|`, Euclidean.
-pub(crate) fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
-}
-
 /// `|a - b|`, Euclidean.
 pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter()

@@ -209,7 +209,7 @@ fn schedules_have_the_documented_values() {
 }
 
 #[test]
-fn options_out_of_range_are_errors_that_name_the_range() {
+fn errors_name_the_option_and_its_range() {
     let error = Schedule::Exponential {
         step: 1.0,
         decay: 1.5,
@@ -225,26 +225,26 @@ fn options_out_of_range_are_errors_that_name_the_range() {
         }
     );
     assert_eq!(error.to_string(), "decay = 1.5: must be in (0, 1]");
-    let step = 1.0;
-    for schedule in [
-        Schedule::Constant { step: 0.0 },
-        Schedule::Constant { step: f64::NAN },
-        Schedule::Constant {
-            step: f64::INFINITY,
+}
+
+#[test]
+fn schedules_out_of_range_are_errors() {
+    let constant = [0.0, -1.0, f64::NAN, f64::INFINITY].map(|step| Schedule::Constant { step });
+    let cosine = |last, iterations| Schedule::Cosine {
+        step: 1.0,
+        last,
+        iterations,
+    };
+    let others = [
+        Schedule::Exponential {
+            step: 1.0,
+            decay: 0.0,
         },
-        Schedule::Exponential { step, decay: 0.0 },
-        Schedule::Cosine {
-            step,
-            last: -1.0,
-            iterations: 3,
-        },
-        Schedule::Cosine {
-            step,
-            last: 0.0,
-            iterations: 0,
-        },
-        Schedule::InverseTime { step, t0: 0.0 },
-    ] {
+        cosine(-1.0, 3),
+        cosine(0.0, 0),
+        Schedule::InverseTime { step: 1.0, t0: 0.0 },
+    ];
+    for schedule in constant.into_iter().chain(others) {
         assert!(schedule.check().is_err(), "{schedule:?}");
         assert!(
             Adam {
@@ -263,6 +263,10 @@ fn options_out_of_range_are_errors_that_name_the_range() {
             .is_err()
         );
     }
+}
+
+#[test]
+fn options_out_of_range_are_errors() {
     assert!(
         Adam {
             beta1: 1.0,

@@ -244,3 +244,21 @@ impl Smooth for Diagonal {
         self.value(x)
     }
 }
+
+/// `-log(1 - x) + 3 x^2 - 5 x`, not a number from 1 on; the minimum is at 1/2, where the second derivative is 10.
+pub struct Barrier;
+
+impl Smooth for Barrier {
+    fn value(&mut self, x: &[f64]) -> f64 {
+        if x[0] < 1.0 {
+            -(1.0 - x[0]).ln() + 3.0 * x[0] * x[0] - 5.0 * x[0]
+        } else {
+            f64::NAN
+        }
+    }
+
+    fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> f64 {
+        gradient[0] = 1.0 / (1.0 - x[0]) + 6.0 * x[0] - 5.0;
+        self.value(x)
+    }
+}
