@@ -19,9 +19,10 @@ use linalg::columns::{column, norm};
 use prox::Prox;
 use solvers::Smooth;
 use solvers::adam::{Adam, AdamState};
-use solvers::proximal_gradient::{ProximalGradient, StepRule};
+use solvers::proximal_gradient::ProximalGradient;
 use solvers::schedule::Schedule;
 use solvers::sgd::{Sgd, SgdState};
+use solvers::step_rule::StepRule;
 use std::ops::ControlFlow;
 
 /// When Adam and SGD put the dictionary back into its set.
