@@ -1,1 +1,4 @@
 //! cli
+
+pub mod args;
+pub mod config;
