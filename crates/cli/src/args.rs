@@ -2,8 +2,7 @@
 //!
 //! A new subcommand is a variant of [`Command`] with a struct of its arguments.
 
-use clap::builder::StyledStr;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -67,7 +66,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Worker threads, at least 1; results do not depend on it [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// Print no progress and no summary; errors are printed
     #[arg(long, short)]
@@ -100,8 +99,8 @@ where
     T: Into<OsString> + Clone,
 {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let first = arguments.get(1).cloned().unwrap_or_default();
-    let parsed = Args::try_parse_from(arguments).map_err(|error| hint(error, Path::new(&first)))?;
+    let parsed = Args::try_parse_from(&arguments)
+        .map_err(|error| explain(error, arguments.get(1..).unwrap_or_default()))?;
     match (parsed.command, parsed.run) {
         (Some(command), _) => Ok(command),
         (None, Some(run)) => match misspelt_command(&run.config) {
@@ -138,26 +137,38 @@ fn misspelt_command(config: &Path) -> Option<String> {
 }
 
 fn not_a_config(found: &Path, command: &str) -> clap::Error {
-    let message = format!(
-        "`{}` is neither a file nor a subcommand: did you mean `tddl {command}`?\n",
-        found.display()
-    );
+    let found = found.display();
+    let message =
+        format!("`{found}` is neither a file nor a subcommand: did you mean `tddl {command}`?");
     Args::command().error(ErrorKind::InvalidSubcommand, message)
 }
 
-/// `tddl chekc a.toml` fails on `a.toml`, the second positional: the first was the culprit.
-fn hint(mut error: clap::Error, first: &Path) -> clap::Error {
-    if error.kind() == ErrorKind::UnknownArgument
-        && let Some(command) = misspelt_command(first)
-    {
-        let suggestion = format!(
-            "`{}` is no subcommand: did you mean `tddl {command}`?",
-            first.display()
-        );
-        error.insert(
-            ContextKind::Suggested,
-            ContextValue::StyledStrs(vec![StyledStr::from(suggestion)]),
-        );
+/// A second positional, or a subcommand behind options, reads as a conflict; says what it is instead.
+fn explain(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    if error.kind() != ErrorKind::ArgumentConflict {
+        return error;
     }
-    error
+    let is_subcommand = |argument: &OsString| Args::command().find_subcommand(argument).is_some();
+    let first = arguments.first().map_or(Path::new(""), Path::new);
+    match arguments.iter().find(|argument| is_subcommand(argument)) {
+        Some(name) if !is_subcommand(&arguments[0]) => {
+            let name = name.display();
+            let message = format!(
+                "`{name}` comes first and its options after it: tddl {name} CONFIG [OPTIONS]"
+            );
+            Args::command().error(ErrorKind::ArgumentConflict, message)
+        }
+        _ => match misspelt_command(first) {
+            Some(command) => not_a_config(first, &command),
+            None => Args::command().error(
+                ErrorKind::ArgumentConflict,
+                "one config at a time is accepted",
+            ),
+        },
+    }
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse()
+        .map_err(|_| "a whole number of at least 1 is accepted")
 }

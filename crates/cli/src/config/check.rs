@@ -4,7 +4,7 @@
 //! [`super::resolve`], which returns the problems instead.
 
 use super::diagnostic::{Problem, Text};
-use super::keys::{self, Default, Key};
+use super::keys::{self, Accepts, Default, Key};
 use super::schema::Value;
 use std::fmt::Display;
 use std::ops::Range;
@@ -30,8 +30,9 @@ impl<'t> Findings<'t> {
         self.problems.push(problem);
     }
 
-    /// All problems, in the order in which they were found.
-    pub fn into_problems(self) -> Vec<Problem> {
+    /// All problems, in the order of their places in the text; those without a place last.
+    pub fn into_problems(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(Problem::position);
         self.problems
     }
 }
@@ -124,7 +125,11 @@ impl<'f, 't> Table<'f, 't> {
             .as_ref()
             .map_or("", |span| self.findings.text.excerpt(span));
         let path = self.path_of(name);
-        let problem = Problem::new(format!("`{path}` = {found} is out of range"))
+        let verdict = match key.accepts {
+            Accepts::Number(_) | Accepts::Integer(..) => "is out of range",
+            _ => "is not accepted",
+        };
+        let problem = Problem::new(format!("`{path}` = {found} {verdict}"))
             .at(place, format!("accepted: {}", key.accepts.sentence()))
             .help(remedy(key));
         self.findings.push(problem);
@@ -147,26 +152,23 @@ impl<'f, 't> Table<'f, 't> {
     /// Says that a required key is absent.
     pub fn missing(&mut self, name: &str) {
         let key = self.key(name);
-        let (path, example) = (self.path_of(name), example(key));
         let title = match self.path.as_str() {
             "" => format!("`{name}` is missing"),
             table => format!("[{table}] lacks the required key `{name}`"),
         };
-        let below = match (&self.span, self.path.as_str()) {
+        let add = match (&self.span, self.path.as_str()) {
             (None, table) if !table.is_empty() => format!("add a table [{table}] with"),
             _ => "add".to_owned(),
         };
+        let (example, meaning, accepted) = (example(key), key.meaning, key.accepts.sentence());
         let problem = Problem::new(title)
             .at(
                 self.span.clone(),
                 format!("`{name}` is missing in this table"),
             )
             .help(format!(
-                "{below} `{name} = {example}`; {}, {}",
-                key.meaning,
-                key.accepts.sentence()
+                "{add} `{name} = {example}` ({meaning}: {accepted})"
             ));
-        debug_assert!(path.ends_with(name));
         self.findings.push(problem);
     }
 

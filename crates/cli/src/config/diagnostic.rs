@@ -107,6 +107,13 @@ impl Problem {
         self
     }
 
+    /// Offset of the culprit; behind every text where there is none.
+    pub fn position(&self) -> usize {
+        self.marks
+            .first()
+            .map_or(usize::MAX, |mark| mark.span.start)
+    }
+
     fn group<'a>(&'a self, text: &'a Text) -> Group<'a> {
         let mut group = Group::with_title(Level::ERROR.primary_title(&self.title));
         for (part_idx, part) in text.parts.iter().enumerate() {

@@ -54,7 +54,7 @@ impl Layout {
             .into_inner();
         for set in &self.overrides {
             let (path, value) = set.parse()?;
-            insert(&mut document, &path, value)?;
+            insert(&mut document, "", &path, value)?;
         }
         check_tables(&document, "")?;
         Ok(document)
@@ -91,6 +91,11 @@ impl Override {
             return Err(Problem::new("--set holds a line break")
                 .at(Some(whole), "one key and one value are accepted")
                 .help("repeat --set for a second key"));
+        }
+        if value.is_empty() {
+            return Err(Problem::new("--set has no value")
+                .at(Some(*value_start..*value_start), "nothing behind the `=`")
+                .help("write --set KEY=VALUE; leave --set out for the value of the file"));
         }
         let table = DeTable::parse(&self.key).map_err(|error| override_syntax(&error))?;
         let mut path = Vec::new();
@@ -140,9 +145,10 @@ fn step_into<'t>(value: Spanned<DeValue<'t>>, name: &Name<'t>) -> Spanned<DeValu
     .unwrap_or_else(|| Spanned::new(span, DeValue::Table(DeTable::new())))
 }
 
-/// Sets the value at a path, creating the tables on the way.
+/// Sets the value at a path, creating the tables on the way; `prefix` is the path of `table`.
 fn insert<'t>(
     table: &mut DeTable<'t>,
+    prefix: &str,
     path: &[Name<'t>],
     value: Spanned<DeValue<'t>>,
 ) -> Result<(), Problem> {
@@ -155,19 +161,23 @@ fn insert<'t>(
         table.insert(name.clone(), value);
         return Ok(());
     }
+    let here = join(prefix, name.get_ref());
     let next = table
         .entry(name.clone())
         .or_insert_with(|| Spanned::new(name.span(), DeValue::Table(DeTable::new())));
     let found = next.span();
     match next.get_mut() {
-        DeValue::Table(inner) => insert(inner, rest, value),
-        other => Err(Problem::new(format!(
-            "--set goes through `{}`, which is no table",
-            name.get_ref()
-        ))
-        .at(Some(name.span()), format!("a {} so far", other.type_str()))
-        .at(Some(found), "its value")
-        .help(format!("set the whole value: {}={{ .. }}", name.get_ref()))),
+        DeValue::Table(inner) => insert(inner, &here, rest, value),
+        other => {
+            let so_far = format!("{} so far", with_article(other.type_str()));
+            let problem = Problem::new(format!("--set goes through `{here}`, which is no table"))
+                .at(Some(name.span()), so_far)
+                .at(Some(found), "its value");
+            Err(match keys::find(&here) {
+                Some(key) => problem.help(format!("`{here}` accepts {}", key.accepts.sentence())),
+                None => problem.help("set the whole value, or take it out of the file"),
+            })
+        }
     }
 }
 
@@ -178,12 +188,15 @@ fn check_tables(table: &DeTable<'_>, prefix: &str) -> Result<(), Problem> {
         match value.get_ref() {
             DeValue::Table(inner) => check_tables(inner, &path)?,
             other if keys::is_table(&path) => {
-                return Err(Problem::new(format!(
-                    "`{path}` is a table; {} was given",
-                    with_article(other.type_str())
-                ))
-                .at(Some(value.span()), "not a table")
-                .help(format!("write its keys below a line [{path}]")));
+                let given = with_article(other.type_str());
+                let problem = Problem::new(format!("`{path}` is a table; {given} was given"))
+                    .at(Some(value.span()), "not a table");
+                return Err(match keys::find(prefix) {
+                    Some(choice) => {
+                        problem.help(format!("accepted: {}", choice.accepts.sentence()))
+                    }
+                    None => problem.help(format!("write its keys below a line [{path}]")),
+                });
             }
             _ => {}
         }

@@ -85,9 +85,22 @@ fn wrong_type(message: &str, path: &str, span: Option<Range<usize>>, text: &Text
                 .at(span, message.replace("wanted exactly 1 element, ", ""))
                 .help(format!("accepted: {accepted}"))
         }
-        Some(accepted) => Problem::new(format!("`{path}` cannot be {found}"))
-            .at(span, format!("accepted: {accepted}"))
-            .help(format!("`{path}`: {}", meaning(path))),
+        Some(accepted) => {
+            let quotes = found.starts_with(['"', '\'']) && !accepted.contains("string");
+            let hint = if quotes {
+                "; take the quotes off"
+            } else if found
+                .parse::<i128>()
+                .is_ok_and(|integer| i64::try_from(integer).is_err())
+            {
+                "; integers end at 2^63 - 1"
+            } else {
+                ""
+            };
+            Problem::new(format!("`{path}` cannot be {found}"))
+                .at(span, format!("accepted: {accepted}"))
+                .help(format!("`{path}`: {}{hint}", meaning(path)))
+        }
         None => Problem::new(format!("`{path}` cannot be {found}")).at(span, message),
     }
 }

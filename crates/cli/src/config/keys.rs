@@ -208,20 +208,24 @@ impl Interval {
         x.is_finite() && above && below
     }
 
-    fn text(self) -> String {
+    /// The interval behind `noun`, which an interval without two ends calls finite.
+    fn text(self, noun: &str) -> String {
+        let open = if self.low_included { '[' } else { '(' };
+        let close = if self.high_included { ']' } else { ')' };
         let relation = if self.low_included { ">=" } else { ">" };
+        let low = short(self.low);
         match (self.low.is_finite(), self.high.is_finite()) {
-            (true, true) => format!(
-                "{}{:?}, {:?}{}",
-                if self.low_included { '[' } else { '(' },
-                self.low,
-                self.high,
-                if self.high_included { ']' } else { ')' }
-            ),
-            (true, false) => format!("finite, {relation} {:?}", self.low),
-            (false, _) => "finite".to_owned(),
+            (true, true) => format!("{noun} in {open}{low}, {}{close}", short(self.high)),
+            (true, false) => format!("finite {noun} {relation} {low}"),
+            (false, _) => format!("finite {noun}"),
         }
     }
+}
+
+/// A bound as one writes it: no `.0` on integers, exponents where they are shorter.
+fn short(x: f64) -> String {
+    let text = format!("{x:?}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 impl Accepts {
@@ -253,10 +257,10 @@ impl Accepts {
     /// Accepted values in words.
     pub fn text(self) -> String {
         match self {
-            Accepts::Number(interval) => interval.text(),
-            Accepts::NonZero => "finite, not 0".to_owned(),
-            Accepts::Integer(low, NO_BOUND) => format!(">= {low}"),
-            Accepts::Integer(low, high) => format!("{low} to {high}"),
+            Accepts::Number(interval) => interval.text("number"),
+            Accepts::NonZero => "finite number other than 0".to_owned(),
+            Accepts::Integer(low, NO_BOUND) => format!("integer >= {low}"),
+            Accepts::Integer(low, high) => format!("integer from {low} to {high}"),
             Accepts::Boolean => "true | false".to_owned(),
             Accepts::OneOf(choices) => choices.to_owned(),
             Accepts::Other(_, text) => text.to_owned(),
@@ -266,8 +270,8 @@ impl Accepts {
     /// Type and accepted values, for an error.
     pub fn sentence(self) -> String {
         match self {
-            Accepts::Number(_) | Accepts::NonZero => format!("a number, {}", self.text()),
-            Accepts::Integer(..) => format!("an integer, {}", self.text()),
+            Accepts::Number(_) | Accepts::NonZero => format!("a {}", self.text()),
+            Accepts::Integer(..) => format!("an {}", self.text()),
             Accepts::Boolean => "true or false, without quotes".to_owned(),
             Accepts::OneOf(_) => self.text(),
             Accepts::Other(name, _) => format!("a {name}: {}", self.text()),
@@ -288,7 +292,7 @@ pub fn is_table(path: &str) -> bool {
         && (path == "task.learn" || KEYS.iter().any(|key| key.path.starts_with(&below)))
 }
 
-/// Whether the key takes an array, so that `[[name]]` cannot be meant.
+/// The path under which the table lists a key of `[task.learn]`.
 fn canonical(path: &str) -> &str {
     match path.strip_prefix("task.") {
         Some(rest)
@@ -324,7 +328,7 @@ pub fn tables_with(name: &str) -> Vec<&'static str> {
 pub fn reference() -> String {
     let mut text = String::from(
         "# Keys of a config\n\n\
-         Written by `cargo test -p cli --test config_reference` from `crates/cli/src/config/keys.rs`.\n\n\
+         Written by `UPDATE_DOCS=1 cargo test -p cli --test config_reference` from `crates/cli/src/config/keys.rs`.\n\n\
          A config is TOML. Paths are relative to the config file. Losses and penalties are sums, not means.\n\
          Exactly one of `[data.synthetic]`, `[data.digits]`, `[data.file]`; at most one of\n\
          `[learn.proximal_gradient]` (the default), `[learn.adam]`, `[learn.sgd]`.\n\

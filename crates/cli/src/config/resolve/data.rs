@@ -48,10 +48,12 @@ pub fn data(
         file,
         preprocessing,
     } = raw;
-    let source = match given.first() {
-        Some((path, _)) if *path == SYNTHETIC => synthetic_source(table.findings, synthetic),
-        Some((path, _)) if *path == FILE => file_source(table.findings, folder, file),
-        _ => digits_source(table.findings, digits),
+    // Of several sources none is looked into: one error is enough.
+    let source = match given.as_slice() {
+        [(SYNTHETIC, _)] => synthetic_source(table.findings, synthetic),
+        [(FILE, _)] => file_source(table.findings, folder, file),
+        [(DIGITS, _)] => digits_source(table.findings, digits),
+        _ => digits_source(table.findings, None),
     };
     (source, preprocess(table.findings, preprocessing))
 }
@@ -66,8 +68,9 @@ fn synthetic_source(findings: &mut Findings<'_>, table: Value<schema::Synthetic>
         scale: table.number("scale", raw.scale),
         noise: table.number("noise", raw.noise),
     };
-    let both_given = raw.n_atoms.is_some() && raw.n_nonzero.is_some();
-    if both_given && options.n_nonzero > options.n_atoms {
+    let counts = |value: &Value<i64>| value.as_ref().is_some_and(|count| *count.get_ref() >= 1);
+    let both_counts = counts(&raw.n_atoms) && counts(&raw.n_nonzero);
+    if both_counts && options.n_nonzero > options.n_atoms {
         let (n_nonzero, n_atoms) = (options.n_nonzero, options.n_atoms);
         let problem = Problem::new(format!(
             "`{SYNTHETIC}.n_nonzero` = {n_nonzero} is more than `n_atoms` = {n_atoms}"
