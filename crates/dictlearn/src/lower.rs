@@ -1,16 +1,236 @@
-//! The lower-level problem of one sample.
+//! The lower-level problem of one sample, and what all samples share.
+//!
+//! `P(c) = sum_t phi(r_t) + regularization (|c|_1 + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2`, `r = x - D c`,
+//! with `x` the sample (`d`), `D` the dictionary (`d x k`, atoms are columns), `c` the code (`k`). Write
+//! `lambda = regularization`, `ridge = regularization elastic_penalty + l2_regularization`, `v = D^T phi'(r)` and
+//! `g = v - ridge c`: minus the gradient of the smooth part. `c` is optimal if and only if
+//! `g_j = lambda sign(c_j)` on the support and `|g_j| <= lambda` off it; the **KKT violation** is the largest distance
+//! from that. It is measured relative to lambda (where lambda is 0: relative to `max_j |D^T phi'(x)|_j`).
 
+use crate::error::InvalidOption;
 use crate::loss::Loss;
+use faer::{Mat, MatRef};
+use linalg::columns::{column, dot};
 
-/// `P(c) = sum_t phi(r_t) + regularization (|c|_1 + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2`, `r = x - c D`.
+/// Loss and penalty of the lower level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LowerLevel {
     /// The loss `phi` of a residual entry.
     pub loss: Loss,
-    /// Weight of the l1 norm, in the unit of (gradient of the loss) x (norm of an atom); not negative.
+    /// Weight `lambda` of the l1 norm, in the unit of (slope of the loss) x (norm of an atom); not negative.
     pub regularization: f64,
     /// Ridge relative to `regularization` (the ridge is `regularization * elastic_penalty / 2 |c|^2`); not negative.
     pub elastic_penalty: f64,
     /// Absolute ridge `l2_regularization / 2 |c|^2`; not negative.
     pub l2_regularization: f64,
+}
+
+impl LowerLevel {
+    /// Weight of `|c|^2 / 2`: `regularization elastic_penalty + l2_regularization`.
+    pub fn ridge(&self) -> f64 {
+        self.regularization * self.elastic_penalty + self.l2_regularization
+    }
+
+    /// `regularization |c|_1 + ridge/2 |c|^2`.
+    pub fn penalty(&self, code: &[f64]) -> f64 {
+        let l1: f64 = code.iter().map(|c| c.abs()).sum();
+        self.regularization * l1 + 0.5 * self.ridge() * dot(code, code)
+    }
+
+    /// Whether every parameter is in its range.
+    ///
+    /// # Errors
+    /// Names the parameter, its value and the accepted range.
+    pub fn check(&self) -> Result<(), InvalidOption> {
+        let accepted = "a finite number that is not negative";
+        let options = [
+            ("regularization", self.regularization),
+            ("elastic_penalty", self.elastic_penalty),
+            ("l2_regularization", self.l2_regularization),
+        ];
+        for (name, value) in options {
+            InvalidOption::check(value >= 0.0 && value.is_finite(), name, value, accepted)?;
+        }
+        self.loss.check()
+    }
+}
+
+/// The lower level with a dictionary: what the samples share, prepared once.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Loss and penalty.
+    pub lower: LowerLevel,
+    n_features: usize,
+    n_components: usize,
+    atoms: Vec<f64>,
+    gram: Option<Mat<f64>>,
+}
+
+/// Largest number of atoms for which the Gram matrix is kept (32 MiB).
+const LARGEST_GRAM: usize = 2048;
+
+impl Problem {
+    /// Prepares a `d x k` dictionary (atoms are columns); for the squared loss, its Gram matrix (`k^2 d` flops).
+    ///
+    /// # Panics
+    /// If the columns are not contiguous.
+    #[track_caller]
+    pub fn new(lower: LowerLevel, dictionary: MatRef<'_, f64>) -> Self {
+        let (d, k) = (dictionary.nrows(), dictionary.ncols());
+        let atoms = (0..k)
+            .flat_map(|j| column(dictionary, j).iter().copied())
+            .collect();
+        let with_gram = matches!(lower.loss, Loss::Squared) && k <= LARGEST_GRAM;
+        let gram = with_gram.then(|| linalg::products::gram(dictionary));
+        Self {
+            lower,
+            n_features: d,
+            n_components: k,
+            atoms,
+            gram,
+        }
+    }
+
+    /// Number of features `d`.
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// Number of atoms `k`.
+    pub fn n_components(&self) -> usize {
+        self.n_components
+    }
+
+    /// Atom `j`.
+    pub fn atom(&self, j: usize) -> &[f64] {
+        &self.atoms[j * self.n_features..(j + 1) * self.n_features]
+    }
+
+    /// `out_j = d_j . vector` for every atom. Cost `2 k d`.
+    pub fn correlations(&self, vector: &[f64], out: &mut [f64]) {
+        out.iter_mut()
+            .enumerate()
+            .for_each(|(j, o)| *o = dot(self.atom(j), vector));
+    }
+
+    /// `residual = sample - sum_j code_j d_j` over the pairs given.
+    pub fn residual(
+        &self,
+        sample: &[f64],
+        code: impl Iterator<Item = (usize, f64)>,
+        residual: &mut [f64],
+    ) {
+        residual.copy_from_slice(sample);
+        code.for_each(|(j, c)| linalg::columns::add_scaled(residual, -c, self.atom(j)));
+    }
+
+    /// Lower triangle of `H = D_S^T diag(phi''(r)) D_S + ridge I` (`s x s`, column-major) for an ascending support.
+    /// Cost `s^2 d`, or a gather of `s^2 / 2` numbers for the squared loss with a Gram matrix.
+    pub fn hessian(&self, support: &[usize], residual: &[f64], out: &mut [f64]) {
+        let s = support.len();
+        match &self.gram {
+            Some(gram) => {
+                for (b, &j) in support.iter().enumerate() {
+                    let row = column(gram.as_ref(), j);
+                    (b..s).for_each(|a| out[b * s + a] = row[support[a]]);
+                }
+            }
+            None => self.weighted_gram(support, residual, out),
+        }
+        let ridge = self.lower.ridge();
+        (0..s).for_each(|b| out[b * s + b] += ridge);
+    }
+
+    fn weighted_gram(&self, support: &[usize], residual: &[f64], out: &mut [f64]) {
+        let s = support.len();
+        let weights: Vec<f64> = residual
+            .iter()
+            .map(|&r| self.lower.loss.curvature(r))
+            .collect();
+        let mut weighted = vec![0.0; self.n_features];
+        for (b, &j) in support.iter().enumerate() {
+            let atom = self.atom(j);
+            weighted
+                .iter_mut()
+                .zip(atom)
+                .zip(&weights)
+                .for_each(|((o, a), w)| *o = a * w);
+            (b..s).for_each(|a| out[b * s + a] = dot(&weighted, self.atom(support[a])));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn penalties_follow_their_formula() {
+        let lower = LowerLevel {
+            loss: Loss::Squared,
+            regularization: 0.5,
+            elastic_penalty: 0.2,
+            l2_regularization: 0.3,
+        };
+        let penalty = lower.penalty(&[1.0, -2.0, 0.0]);
+        testkit::assert_close(penalty, 0.5 * (3.0 + 0.1 * 5.0) + 0.15 * 5.0, 1e-15, 0.0);
+        assert!(
+            LowerLevel {
+                regularization: -1.0,
+                ..lower
+            }
+            .check()
+            .is_err()
+        );
+        assert!(
+            LowerLevel {
+                elastic_penalty: f64::INFINITY,
+                ..lower
+            }
+            .check()
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn the_hessian_is_the_derivative_of_the_gradient() {
+        let dictionary = testkit::unit_columns(6, 4, 3);
+        let dictionary = MatRef::from_column_major_slice(&dictionary, 6, 4);
+        let sample = testkit::normal_matrix(6, 1, 4);
+        for loss in [
+            Loss::Squared,
+            Loss::Power { exponent: 2.5 },
+            Loss::Huber { delta: 0.6 },
+        ] {
+            let lower = LowerLevel {
+                loss,
+                regularization: 0.5,
+                elastic_penalty: 0.2,
+                l2_regularization: 0.3,
+            };
+            let problem = Problem::new(lower, dictionary);
+            let gradient = |c: &[f64], out: &mut [f64]| {
+                let mut residual = vec![0.0; 6];
+                problem.residual(&sample, c.iter().copied().enumerate(), &mut residual);
+                let mut slopes = vec![0.0; 6];
+                loss.slopes(&residual, &mut slopes);
+                problem.correlations(&slopes, out);
+                out.iter_mut()
+                    .zip(c)
+                    .for_each(|(o, c)| *o = lower.ridge() * c - *o);
+            };
+            let code = [0.3, -0.2, 0.1, 0.4];
+            let mut residual = vec![0.0; 6];
+            problem.residual(&sample, code.iter().copied().enumerate(), &mut residual);
+            let mut hessian = vec![0.0; 16];
+            problem.hessian(&[0, 1, 2, 3], &residual, &mut hessian);
+            for j in 0..4 {
+                let direction: Vec<f64> = (0..4).map(|i| f64::from(u8::from(i == j))).collect();
+                let numeric = testkit::jacobian_product(gradient, &code, &direction, 1e-4);
+                for i in j..4 {
+                    testkit::assert_close(hessian[j * 4 + i], numeric[i], 1e-8, 1e-9);
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,149 @@
+//! Upper-level losses: what the codes are for, one sample at a time.
+//!
+//! A loss `L_i(c, p, x)` of the code `c`, the prediction `p = D c` and the sample `x` is given by its value and its
+//! partial derivatives (cotangents) in each; the chain through `c*(D, x, ...)` is [`crate::hypergradient`]'s work.
+
+use crate::codes::Code;
+use crate::lower::LowerLevel;
+
+/// One sample at its code.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleView<'a> {
+    /// Index of the sample in the batch at hand.
+    pub index: usize,
+    /// Loss and penalty of the lower level.
+    pub lower: &'a LowerLevel,
+    /// The code: support and values.
+    pub code: Code<'a>,
+    /// Residual `r = x - D c`.
+    pub residual: &'a [f64],
+    /// `phi'(r)`.
+    pub slopes: &'a [f64],
+}
+
+/// Partial derivatives of an upper-level loss at one sample; all zero before [`UpperLoss::sample`] is called.
+#[derive(Clone, Debug, Default)]
+pub struct Cotangent {
+    /// In the code, on its support (as long as the support), the prediction held fixed.
+    pub code: Vec<f64>,
+    /// In the prediction `p = D c` (`d`).
+    pub prediction: Vec<f64>,
+    /// In the sample (`d`), code and prediction held fixed.
+    pub sample: Vec<f64>,
+    /// In `regularization`.
+    pub regularization: f64,
+    /// In `elastic_penalty`.
+    pub elastic_penalty: f64,
+    /// In `l2_regularization`.
+    pub l2_regularization: f64,
+    /// In the `delta` of a Huber loss.
+    pub delta: f64,
+}
+
+impl Cotangent {
+    pub(crate) fn reset(&mut self, n_features: usize, support: usize) {
+        *self = Self {
+            code: std::mem::take(&mut self.code),
+            prediction: std::mem::take(&mut self.prediction),
+            sample: std::mem::take(&mut self.sample),
+            ..Self::default()
+        };
+        for (vector, length) in [
+            (&mut self.code, support),
+            (&mut self.prediction, n_features),
+            (&mut self.sample, n_features),
+        ] {
+            vector.clear();
+            vector.resize(length, 0.0);
+        }
+    }
+}
+
+/// A loss of codes, predictions and samples; the upper level is `sum_i weight_i L_i`.
+pub trait UpperLoss: Sync {
+    /// Value at one sample; writes its derivatives.
+    fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64;
+
+    /// Factor of sample `index` in the sum.
+    fn weight(&self, _index: usize) -> f64 {
+        1.0
+    }
+
+    /// Whether the loss is the lower level's own objective, so that its derivative along the code vanishes
+    /// (envelope theorem).
+    fn is_lower_objective(&self) -> bool {
+        false
+    }
+}
+
+/// `L = sum_t phi(x_t - p_t)`: how well the codes explain the samples, without the penalty.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconstruction;
+
+impl UpperLoss for Reconstruction {
+    fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
+        cotangent
+            .prediction
+            .iter_mut()
+            .zip(view.slopes)
+            .for_each(|(q, s)| *q = -s);
+        cotangent.sample.copy_from_slice(view.slopes);
+        cotangent.delta = view.lower.loss.delta_derivative(view.residual);
+        view.lower.loss.sum(view.residual)
+    }
+}
+
+/// `L = sum_t phi(x_t - p_t) + regularization (|c|_1 + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2`: classical
+/// dictionary learning.
+#[derive(Clone, Copy, Debug)]
+pub struct Full;
+
+impl UpperLoss for Full {
+    fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
+        let (lower, code) = (view.lower, view.code.values);
+        let fit = Reconstruction.sample(view, cotangent);
+        let (l1, squares) = code
+            .iter()
+            .fold((0.0, 0.0), |(l1, l2), c| (l1 + c.abs(), l2 + c * c));
+        cotangent.regularization = l1 + 0.5 * lower.elastic_penalty * squares;
+        cotangent.elastic_penalty = 0.5 * lower.regularization * squares;
+        cotangent.l2_regularization = 0.5 * squares;
+        let ridge = lower.ridge();
+        let penalty_slope = |c: &f64| lower.regularization * c.signum() + ridge * c;
+        cotangent
+            .code
+            .iter_mut()
+            .zip(code)
+            .for_each(|(g, c)| *g = penalty_slope(c));
+        fit + lower.penalty(code)
+    }
+
+    fn is_lower_objective(&self) -> bool {
+        true
+    }
+}
+
+/// An upper-level loss with sample weights and one factor for all (`n / b` for a mini-batch of b out of n samples).
+#[derive(Clone, Copy, Debug)]
+pub struct Weighted<'a, U> {
+    /// The loss of a sample.
+    pub upper: U,
+    /// One weight a sample of the batch; none: all 1.
+    pub weights: Option<&'a [f64]>,
+    /// Factor of the whole sum.
+    pub scale: f64,
+}
+
+impl<U: UpperLoss> UpperLoss for Weighted<'_, U> {
+    fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
+        self.upper.sample(view, cotangent)
+    }
+
+    fn weight(&self, index: usize) -> f64 {
+        self.scale * self.weights.map_or(1.0, |weights| weights[index]) * self.upper.weight(index)
+    }
+
+    fn is_lower_objective(&self) -> bool {
+        self.upper.is_lower_objective()
+    }
+}
