@@ -1,2 +1,8 @@
-//! cli
+//! `tddl`: task-driven sparse dictionary learning from TOML experiment configs.
+//!
+//! The way of a run: [`args`] -> [`config`] (TOML text to a checked experiment) -> `load` (data) -> `run`
+//! (`dictlearn` at work) -> `results` (the output folder) and `terminal` (the table).
+
+pub mod args;
+pub mod config;
 pub mod files;

@@ -1,0 +1,298 @@
+//! `[data]`: one source of samples, and what is done to them first.
+
+use super::super::check::{Findings, Table, span_of};
+use super::super::diagnostic::Problem;
+use super::super::experiment::{
+    ArrayFile, CsvOptions, FileSource, Header, Labels, Preprocessing, Source,
+};
+use super::super::schema::{self, Value};
+use dictlearn::synthetic::SyntheticOptions;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const SYNTHETIC: &str = "data.synthetic";
+const DIGITS: &str = "data.digits";
+const FILE: &str = "data.file";
+
+/// Endings of files that hold a table.
+const TABLES: &[&str] = &["npy", "npz", "csv"];
+
+/// The source of the samples, and their preprocessing.
+pub fn data(
+    findings: &mut Findings<'_>,
+    folder: &Path,
+    table: Value<schema::Data>,
+) -> (Source, Preprocessing) {
+    let (table, raw) = Table::open(findings, "data", table);
+    let tables = [
+        (SYNTHETIC, raw.synthetic.is_some(), span_of(&raw.synthetic)),
+        (DIGITS, raw.digits.is_some(), span_of(&raw.digits)),
+        (FILE, raw.file.is_some(), span_of(&raw.file)),
+    ];
+    let mut given: Vec<_> = tables
+        .into_iter()
+        .filter(|(_, is_given, _)| *is_given)
+        .map(|(path, _, span)| (path, span))
+        .collect();
+    given.sort_by_key(|(_, span)| span.as_ref().map_or(0, |span| span.start));
+    if given.is_empty() {
+        let problem = Problem::new("no source of data is given")
+            .at(table.span.clone(), "exactly one source is needed here")
+            .help("add one of the tables [data.synthetic], [data.digits], [data.file]");
+        table.findings.push(problem);
+    }
+    super::at_most_one(table.findings, &given);
+    let schema::Data {
+        synthetic,
+        digits,
+        file,
+        preprocessing,
+    } = raw;
+    // Of several sources none is looked into: one error is enough.
+    let source = match given.as_slice() {
+        [(SYNTHETIC, _)] => synthetic_source(table.findings, synthetic),
+        [(FILE, _)] => file_source(table.findings, folder, file),
+        [(DIGITS, _)] => digits_source(table.findings, digits),
+        _ => digits_source(table.findings, None),
+    };
+    (source, preprocess(table.findings, preprocessing))
+}
+
+fn synthetic_source(findings: &mut Findings<'_>, table: Value<schema::Synthetic>) -> Source {
+    let (mut table, raw) = Table::open(findings, SYNTHETIC, table);
+    let options = SyntheticOptions {
+        n_samples: table.count("n_samples", raw.n_samples),
+        n_features: table.count("n_features", raw.n_features),
+        n_atoms: table.count("n_atoms", raw.n_atoms.clone()),
+        n_nonzero: table.count("n_nonzero", raw.n_nonzero.clone()),
+        scale: table.number("scale", raw.scale),
+        noise: table.number("noise", raw.noise),
+    };
+    let counts = |value: &Value<i64>| value.as_ref().is_some_and(|count| *count.get_ref() >= 1);
+    let both_counts = counts(&raw.n_atoms) && counts(&raw.n_nonzero);
+    if both_counts && options.n_nonzero > options.n_atoms {
+        let (n_nonzero, n_atoms) = (options.n_nonzero, options.n_atoms);
+        let problem = Problem::new(format!(
+            "`{SYNTHETIC}.n_nonzero` = {n_nonzero} is more than `n_atoms` = {n_atoms}"
+        ))
+        .at(span_of(&raw.n_nonzero), format!("accepted: 1 to {n_atoms}"))
+        .at(span_of(&raw.n_atoms), "the planted atoms")
+        .help("a code has at most one entry per atom");
+        table.findings.push(problem);
+    }
+    Source::Synthetic {
+        options,
+        test_fraction: table.number("test_fraction", raw.test_fraction),
+    }
+}
+
+fn digits_source(findings: &mut Findings<'_>, table: Value<schema::Digits>) -> Source {
+    let (mut table, raw) = Table::open(findings, DIGITS, table);
+    let split = table.count("split", raw.split);
+    let listed = match &raw.positive {
+        None => &[1, 3, 5, 7, 9][..],
+        Some(digits) => digits.get_ref(),
+    };
+    let positive: BTreeSet<u8> = listed
+        .iter()
+        .filter_map(|digit| u8::try_from(*digit).ok())
+        .collect();
+    let legal = positive.len() == listed.len() && positive.iter().all(|digit| *digit <= 9);
+    if !legal || positive.is_empty() || positive.len() == 10 {
+        table.refuse("positive", &raw.positive);
+    }
+    Source::Digits {
+        split,
+        positive: positive.into_iter().collect(),
+    }
+}
+
+fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::File>) -> Source {
+    let (mut table, mut raw) = Table::open(findings, FILE, table);
+    let samples = array_file(
+        &mut table,
+        folder,
+        ["samples", "array"],
+        raw.samples.take(),
+        raw.array.take(),
+        TABLES,
+    );
+    let labels = labels(&mut table, folder, &samples, &mut raw);
+    if labels.is_none() {
+        needs(&mut table, "positive", &raw.positive, "labels");
+    }
+    let weights = optional_file(
+        &mut table,
+        folder,
+        ["weights", "weights_array"],
+        raw.weights.take(),
+        raw.weights_array.take(),
+    );
+    let label_file = match &labels {
+        Some(Labels::File(file)) => Some(file),
+        _ => None,
+    };
+    let any_csv = [Some(&samples), label_file, weights.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|file| has_ending(&file.path, "csv"));
+    if !any_csv {
+        needs(&mut table, "header", &raw.header, "a .csv file");
+        needs(&mut table, "delimiter", &raw.delimiter, "a .csv file");
+    }
+    Source::File(FileSource {
+        csv: CsvOptions {
+            header: header(raw.header.take()),
+            delimiter: delimiter(&mut table, &raw.delimiter),
+        },
+        positive: positive_labels(&mut table, &raw.positive),
+        test_fraction: table.number("test_fraction", raw.test_fraction),
+        samples,
+        labels,
+        weights,
+    })
+}
+
+fn labels(
+    table: &mut Table<'_, '_>,
+    folder: &Path,
+    samples: &ArrayFile,
+    raw: &mut schema::File,
+) -> Option<Labels> {
+    let (labels, column) = (raw.labels.take(), raw.label_column.take());
+    if labels.is_some() && column.is_some() {
+        let problem = Problem::new(
+            "`data.file.labels` and `data.file.label_column` are both given: keep one",
+        )
+        .at(span_of(&column), "labels from a column of the samples")
+        .at(span_of(&labels), "labels from a file of their own");
+        table.findings.push(problem);
+    }
+    if column.is_some() && !has_ending(&samples.path, "csv") {
+        needs(table, "label_column", &column, "samples in a .csv file");
+    }
+    let file = optional_file(
+        table,
+        folder,
+        ["labels", "labels_array"],
+        labels,
+        raw.labels_array.take(),
+    );
+    let index = match column.as_ref().map(toml::Spanned::get_ref) {
+        None => return file.map(Labels::File),
+        Some(schema::Column::Name(name)) if !name.is_empty() => {
+            return Some(Labels::ColumnName(name.clone()));
+        }
+        Some(schema::Column::Name(_)) => None,
+        Some(schema::Column::Index(index)) => usize::try_from(*index).ok(),
+    };
+    if index.is_none() {
+        table.refuse("label_column", &column);
+    }
+    Some(Labels::ColumnIndex(index.unwrap_or_default()))
+}
+
+fn positive_labels(table: &mut Table<'_, '_>, positive: &Value<Vec<f64>>) -> Option<Vec<f64>> {
+    let values = positive.as_ref()?.get_ref().clone();
+    let repeated = (1..values.len()).any(|i| values[..i].contains(&values[i]));
+    if values.is_empty() || repeated || !values.iter().all(|value| value.is_finite()) {
+        table.refuse("positive", positive);
+    }
+    Some(values)
+}
+
+fn header(header: Value<schema::Header>) -> Header {
+    match header.map(toml::Spanned::into_inner) {
+        None | Some(schema::Header::Auto) => Header::Auto,
+        Some(schema::Header::Yes) => Header::Yes,
+        Some(schema::Header::No) => Header::No,
+    }
+}
+
+fn delimiter(table: &mut Table<'_, '_>, delimiter: &Value<String>) -> u8 {
+    match delimiter.as_ref().map(|text| text.get_ref().as_bytes()) {
+        None => b',',
+        Some(&[byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | 0) => byte,
+        Some(_) => {
+            table.refuse("delimiter", delimiter);
+            b','
+        }
+    }
+}
+
+/// A file that may be absent; its array needs it.
+fn optional_file(
+    table: &mut Table<'_, '_>,
+    folder: &Path,
+    names: [&str; 2],
+    path: Value<String>,
+    array: Value<String>,
+) -> Option<ArrayFile> {
+    if path.is_none() {
+        needs(table, names[1], &array, &format!("`{}`", names[0]));
+        return None;
+    }
+    Some(array_file(table, folder, names, path, array, TABLES))
+}
+
+/// A file of one of the `endings`, and the array inside it; `names` are those of the two keys.
+pub fn array_file(
+    table: &mut Table<'_, '_>,
+    folder: &Path,
+    names: [&str; 2],
+    path: Value<String>,
+    array: Value<String>,
+    endings: &[&str],
+) -> ArrayFile {
+    if path.is_none() {
+        table.missing(names[0]);
+    } else {
+        let found = path.as_ref().map_or("", |path| path.get_ref());
+        if !endings
+            .iter()
+            .any(|ending| has_ending(Path::new(found), ending))
+        {
+            let title = format!(
+                "`{}` = \"{found}\" is no file of a known kind",
+                table.path_of(names[0])
+            );
+            let label = format!("accepted endings: .{}", endings.join(", ."));
+            table.object(&path, title, label, "paths are relative to the config file");
+        }
+        if !has_ending(Path::new(found), "npz") {
+            needs(table, names[1], &array, "a .npz file");
+        }
+    }
+    let path = path.map(toml::Spanned::into_inner).unwrap_or_default();
+    ArrayFile {
+        path: folder.join(path),
+        array: array.map(toml::Spanned::into_inner),
+    }
+}
+
+/// Says that a key is of no use without something else.
+fn needs<T>(table: &mut Table<'_, '_>, name: &str, value: &Value<T>, other: &str) {
+    if value.is_some() {
+        let title = format!("`{}` needs {other}", table.path_of(name));
+        table.object(
+            value,
+            title,
+            "of no use here",
+            format!("leave `{name}` out, or give {other}"),
+        );
+    }
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
+fn preprocess(findings: &mut Findings<'_>, table: Value<schema::Preprocessing>) -> Preprocessing {
+    let (mut table, raw) = Table::open(findings, "data.preprocessing", table);
+    Preprocessing {
+        scale: table.number("scale", raw.scale),
+        center: table.flag("center", raw.center),
+        unit_norm: table.flag("unit_norm", raw.unit_norm),
+    }
+}
