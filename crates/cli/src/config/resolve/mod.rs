@@ -11,7 +11,7 @@ use super::experiment::{
     CodesFormat, Coding, Dictionary, Evaluation, Experiment, Init, Learn, Source, Task, TaskStart,
 };
 use super::schema::{self, Value};
-use dictlearn::coder::CoderOptions;
+use dictlearn::active_set::CoderOptions;
 use dictlearn::dictionary::Constraint;
 use dictlearn::learner::Objective;
 use dictlearn::loss::Loss;
@@ -257,17 +257,6 @@ fn require_labels(findings: &mut Findings<'_>, source: &Source, task: Option<Ran
             Problem::new("the task needs labels and [data.file] has none")
                 .at(task, "needs labels")
                 .help("add `labels = \"y.npy\"` or `label_column = \"..\"` to [data.file]"),
-        );
-    }
-}
-
-/// Refuses more than one of several tables.
-fn at_most_one(findings: &mut Findings<'_>, given: &[(&str, Option<Range<usize>>)]) {
-    if let [(first, first_span), (second, second_span), ..] = given {
-        findings.push(
-            Problem::new(format!("{first} and {second} are both given: keep one"))
-                .at(second_span.clone(), "second")
-                .at(first_span.clone(), "first"),
         );
     }
 }
