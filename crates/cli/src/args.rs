@@ -62,7 +62,7 @@ pub struct RunArgs {
     /// KEY is a dotted path as coding.regularization, VALUE is TOML; plain words and paths need no quotes.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Folder for the results [default: runs/<name of the experiment>]
+    /// Folder for the results [default: runs/NAME, the experiment's name]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Worker threads, at least 1; results do not depend on it [default: all cores]

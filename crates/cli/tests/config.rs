@@ -1,7 +1,9 @@
 //! What an accepted config means: defaults, overrides, the way to text and back, and that no text panics.
 
+use cli::config::experiment::Source;
 use cli::config::keys::{self, Accepts, Default, KEYS};
 use cli::config::{Experiment, load, parse, to_toml};
+use dictlearn::learner::Optimizer;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +119,7 @@ fn the_written_keys_are_those_of_the_table() {
 #[test]
 fn an_absent_key_has_the_default_of_the_table() {
     for text in EVERYTHING {
+        assert_library_accepts(&accepted(text, &[]));
         let given = leaves(text);
         for (path, value) in leaves(&to_toml(&accepted(text, &[]))) {
             let key = keys::find(&path).expect("checked above");
@@ -202,8 +205,25 @@ fn every_range_of_the_table_is_enforced() {
                 continue;
             }
             for value in [
-                "-1", "0", "1", "2", "4", "5", "10", "11", "60", "61", "1e-15", "1e-14", "1e-2",
-                "2e-2", "0.99", "inf", "nan",
+                "-1",
+                "0",
+                "1",
+                "2",
+                "4",
+                "5",
+                "10",
+                "11",
+                "60",
+                "61",
+                "100000000",
+                "100000001",
+                "1e-15",
+                "1e-14",
+                "1e-2",
+                "2e-2",
+                "0.99",
+                "inf",
+                "nan",
             ] {
                 if integers && value.parse::<i64>().is_err() {
                     continue;
@@ -297,9 +317,61 @@ fn paths_are_relative_to_the_config() {
     );
 }
 
+/// A path that the resolved text could not hold is refused.
+#[cfg(unix)]
+#[test]
+fn folders_have_readable_names() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let file = Path::new(std::ffi::OsStr::from_bytes(b"d\xff/test.toml"));
+    let text = DIGITS.replace("[data.digits]", "[data.file]\nsamples = \"x.npy\"");
+    let error = parse(&text, file, &[])
+        .expect_err("the folder is no text")
+        .to_string();
+    assert!(
+        error.contains("a folder whose name is not UTF-8"),
+        "{error}"
+    );
+    assert!(parse(DIGITS, file, &[]).is_ok());
+}
+
+/// What the config layer accepts, the library accepts.
+fn assert_library_accepts(experiment: &Experiment) {
+    if let Source::Synthetic { options, .. } = &experiment.source {
+        options.check().expect("checked synthetic data");
+    }
+    experiment
+        .coding
+        .lower
+        .check()
+        .expect("a checked lower level");
+    experiment
+        .coding
+        .options
+        .check()
+        .expect("checked coder options");
+    let task = experiment.task.as_ref();
+    if let Some(task) = task {
+        task.logistic.check().expect("a checked task");
+    }
+    for descent in [
+        Some(&experiment.learn.descent),
+        task.map(|task| &task.descent),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        match &descent.optimizer {
+            Optimizer::ProximalGradient { .. } => {}
+            Optimizer::Adam { schedule, .. } | Optimizer::Sgd { schedule, .. } => {
+                schedule.check().expect("a checked schedule");
+            }
+        }
+    }
+}
+
 fn bounded() -> ProptestConfig {
     ProptestConfig {
-        cases: 256,
+        cases: 1000,
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(0),
         ..ProptestConfig::default()
@@ -310,12 +382,24 @@ fn bounded() -> ProptestConfig {
 fn survives(text: &str, overrides: &[String]) {
     match parse(text, Path::new("/dir/test.toml"), overrides) {
         Ok(experiment) => {
+            assert_library_accepts(&experiment);
             let again = parse(&to_toml(&experiment), Path::new("/x.toml"), &[]);
             assert_eq!(again.as_ref(), Ok(&experiment));
         }
         Err(error) => {
             assert!(error.render(false).starts_with("error: ") && !error.render(true).is_empty())
         }
+    }
+}
+
+/// Nesting is bounded, so that walking a document cannot overflow the stack.
+#[test]
+fn deep_nesting_is_refused() {
+    for (open, value, close) in [("a.", "a=1", ""), ("a={", "a=1", "}"), ("a=[", "1", "]")] {
+        let (open, close) = (open.repeat(50_000), close.repeat(50_000));
+        let text = format!("{open}{value}{close}");
+        survives(&text, &[]);
+        survives(DIGITS, &[text]);
     }
 }
 

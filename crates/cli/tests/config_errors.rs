@@ -279,6 +279,8 @@ fn overrides() {
             ("no value", set(&["seed"])),
             ("empty value", set(&["seed="])),
             ("not a key", set(&["coding..loss=squared"])),
+            ("a comment", set(&["#=0"])),
+            ("a table", set(&["[coding]#=0"])),
             ("not a value", set(&["coding.loss={ huber = "])),
             ("line break", set(&["seed=1\nname=\"x\""])),
             (

@@ -30,6 +30,17 @@ impl<'t> Findings<'t> {
         self.problems.push(problem);
     }
 
+    /// Refuses more than one of several tables that exclude each other; `given` are those that were written.
+    pub fn at_most_one(&mut self, given: &[(&str, Option<Range<usize>>)]) {
+        if let [(first, first_span), (second, second_span), ..] = given {
+            let title = format!("{first} and {second} are both given: keep one");
+            let problem = Problem::new(title)
+                .at(second_span.clone(), "second")
+                .at(first_span.clone(), "first");
+            self.push(problem);
+        }
+    }
+
     /// All problems, in the order of their places in the text; those without a place last.
     pub fn into_problems(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(Problem::position);
@@ -109,21 +120,14 @@ impl<'f, 't> Table<'f, 't> {
         }
     }
 
-    /// A text that must be given.
-    pub fn required_text(&mut self, name: &str, value: Value<String>) -> String {
-        if value.is_none() {
-            self.missing(name);
-        }
-        value.map(toml::Spanned::into_inner).unwrap_or_default()
-    }
-
     /// Says that a value is outside the key's range.
     pub fn refuse<T>(&mut self, name: &str, value: &Value<T>) {
         let key = self.key(name);
         let place = self.place(value);
+        let text = self.findings.text;
         let found = place
             .as_ref()
-            .map_or("", |span| self.findings.text.excerpt(span));
+            .map_or_else(String::new, |span| text.excerpt(span));
         let path = self.path_of(name);
         let verdict = match key.accepts {
             Accepts::Number(_) | Accepts::Integer(..) => "is out of range",

@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Problems shown at once; more would bury the first.
 const MAX_SHOWN: usize = 5;
 
+/// Longest excerpt of a value in a title, in characters.
+const MAX_EXCERPT: usize = 40;
+
 /// Why a config was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -60,10 +63,18 @@ impl Text {
         start
     }
 
-    /// The bytes of a span, cut to one text and to its first line; empty where the span lies in no text.
-    pub fn excerpt(&self, span: &Range<usize>) -> &str {
-        self.locate(span)
-            .map_or("", |(part, inner)| &self.all[part.range.clone()][inner])
+    /// What stands at a span, for a title: one line of at most 40 characters; empty where the span is in no text.
+    pub fn excerpt(&self, span: &Range<usize>) -> String {
+        let Some((part, inner)) = self.locate(span) else {
+            return String::new();
+        };
+        let line = &self.all[part.range.clone()][inner];
+        let shown = match line.char_indices().nth(MAX_EXCERPT) {
+            Some((end, _)) => &line[..end],
+            None => line,
+        };
+        let is_cut = shown.len() < span.len();
+        format!("{shown}{}", if is_cut { " .." } else { "" })
     }
 
     /// The text in which a span starts, and the span inside it, cut to its first line and to whole characters.

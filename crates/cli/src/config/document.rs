@@ -99,7 +99,11 @@ impl Override {
         }
         let table = DeTable::parse(&self.key).map_err(|error| override_syntax(&error))?;
         let mut path = Vec::new();
-        take_leaf(table.into_inner(), &mut path);
+        if !take_leaf(table.into_inner(), &mut path) {
+            return Err(Problem::new("--set has no key")
+                .at(Some(whole), "a comment or a table")
+                .help("write --set KEY=VALUE, as in --set coding.regularization=0.1"));
+        }
         let leaf = match DeTable::parse(&self.assignment) {
             Ok(table) => {
                 let mut value = Spanned::new(whole, DeValue::Table(table.into_inner()));
@@ -126,13 +130,15 @@ fn is_word(value: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
 }
 
-/// The names down to the only value of nested tables that hold one entry each.
-fn take_leaf<'t>(table: DeTable<'t>, path: &mut Vec<Name<'t>>) {
-    if let Some((name, value)) = table.into_iter().next() {
-        path.push(name);
-        if let DeValue::Table(inner) = value.into_inner() {
-            take_leaf(inner, path);
-        }
+/// Collects the names down to the only value of nested tables that hold one entry each; whether there is a value.
+fn take_leaf<'t>(table: DeTable<'t>, path: &mut Vec<Name<'t>>) -> bool {
+    let Some((name, value)) = table.into_iter().next() else {
+        return false;
+    };
+    path.push(name);
+    match value.into_inner() {
+        DeValue::Table(inner) => take_leaf(inner, path),
+        _ => true,
     }
 }
 
@@ -154,7 +160,7 @@ fn insert<'t>(
 ) -> Result<(), Problem> {
     let (name, rest) = path
         .split_first()
-        .expect("a TOML key has at least one name");
+        .expect("a path that ends in a value has at least one name");
     if rest.is_empty() {
         // A map keeps the old key, and with it the old place: take it out first.
         table.remove(name.get_ref().as_ref());

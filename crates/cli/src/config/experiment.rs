@@ -4,6 +4,7 @@ use dictlearn::active_set::CoderOptions;
 use dictlearn::dictionary::Constraint;
 use dictlearn::learner::DescentOptions;
 use dictlearn::lower::LowerLevel;
+use dictlearn::preprocessing::Preprocessing;
 use dictlearn::synthetic::SyntheticOptions;
 use dictlearn::task::Logistic;
 use std::path::PathBuf;
@@ -80,6 +81,38 @@ pub struct ArrayFile {
     pub array: Option<String>,
 }
 
+impl ArrayFile {
+    /// Whether the file's name ends in this, in any case.
+    pub fn has_ending(&self, ending: &str) -> bool {
+        self.path
+            .extension()
+            .is_some_and(|found| found.eq_ignore_ascii_case(ending))
+    }
+}
+
+impl FileSource {
+    /// The file of the labels, where they have one of their own.
+    pub fn label_file(&self) -> Option<&ArrayFile> {
+        match &self.labels {
+            Some(Labels::File(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Whether any file is a .csv, so that [`CsvOptions`] matter.
+    pub fn reads_csv(&self) -> bool {
+        let files = [
+            Some(&self.samples),
+            self.label_file(),
+            self.weights.as_ref(),
+        ];
+        files
+            .into_iter()
+            .flatten()
+            .any(|file| file.has_ending("csv"))
+    }
+}
+
 /// Where labels come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Labels {
@@ -109,17 +142,6 @@ pub enum Header {
     Yes,
     /// It does not.
     No,
-}
-
-/// What is done to the samples, in this order.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Preprocessing {
-    /// Factor of every sample, not 0.
-    pub scale: f64,
-    /// Subtract the mean of the training samples.
-    pub center: bool,
-    /// Divide each sample by its norm.
-    pub unit_norm: bool,
 }
 
 /// The dictionary to learn.

@@ -9,9 +9,6 @@ use super::keys;
 use std::ops::Range;
 use toml::de::DeTable;
 
-/// Longest excerpt of a value in a title, in characters.
-const MAX_EXCERPT: usize = 40;
-
 /// The problem behind an error of deserialising.
 pub fn explain(error: &toml::de::Error, document: &DeTable<'_>, text: &Text) -> Problem {
     let span = error.span().filter(|span| !span.is_empty());
@@ -72,8 +69,9 @@ fn unknown_choice(
 }
 
 fn wrong_type(message: &str, path: &str, span: Option<Range<usize>>, text: &Text) -> Problem {
-    let found = span.as_ref().map_or("", |span| text.excerpt(span));
-    let found = shorten(found);
+    let found = span
+        .as_ref()
+        .map_or_else(String::new, |span| text.excerpt(span));
     match accepted(path) {
         Some(accepted) if message.contains("newtype variant") => {
             Problem::new(format!("`{path}` = {found} lacks its parameters"))
@@ -121,11 +119,4 @@ fn meaning(path: &str) -> &'static str {
 fn quoted(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
-}
-
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(MAX_EXCERPT) {
-        Some((end, _)) => format!("{}..", &text[..end]),
-        None => text.to_owned(),
-    }
 }

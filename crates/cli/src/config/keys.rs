@@ -61,6 +61,8 @@ const POSITIVE: Interval = interval(0.0, false, f64::INFINITY, true);
 const NOT_NEGATIVE: Interval = interval(0.0, true, f64::INFINITY, true);
 const BELOW_ONE: Interval = interval(0.0, true, 1.0, false);
 const NO_BOUND: i64 = i64::MAX;
+/// Largest size of anything: keeps a slip of the finger from filling the memory.
+const MOST: i64 = 100_000_000;
 const SCHEDULES: Accepts = Accepts::OneOf(
     "\"constant\" | { exponential = { decay = 0.99 } } | { cosine = { last = 0.0 } } | { inverse_time = { t0 = 100.0 } }",
 );
@@ -122,10 +124,10 @@ pub const KEYS: &[Key] = {
     &[
     unset("name", Other("string", "letters, digits, `.`, `_`, `-`; not starting with `.`"), "the config's file name without its extension", "name of the experiment and of its folder `runs/<name>`"),
     value("seed", Integer(0, NO_BOUND), "0", "seed of everything random: synthetic data, splits, random starts, mini-batches"),
-    required("data.synthetic.n_samples", Integer(1, NO_BOUND), "74", "samples to draw"),
-    required("data.synthetic.n_features", Integer(1, NO_BOUND), "13", "entries of a sample"),
-    required("data.synthetic.n_atoms", Integer(1, NO_BOUND), "7", "atoms of the planted dictionary"),
-    required("data.synthetic.n_nonzero", Integer(1, NO_BOUND), "3", "non-zero entries of a planted code; at most `n_atoms`"),
+    required("data.synthetic.n_samples", Integer(1, MOST), "74", "samples to draw"),
+    required("data.synthetic.n_features", Integer(1, MOST), "13", "entries of a sample"),
+    required("data.synthetic.n_atoms", Integer(1, MOST), "7", "atoms of the planted dictionary"),
+    required("data.synthetic.n_nonzero", Integer(1, MOST), "3", "non-zero entries of a planted code; at most `n_atoms`"),
     value("data.synthetic.scale", Number(POSITIVE), "1.0", "factor of the noise-free signal"),
     value("data.synthetic.noise", Number(NOT_NEGATIVE), "0.0", "standard deviation of the Gaussian noise per entry, in the unit of the samples"),
     value("data.synthetic.test_fraction", Number(BELOW_ONE), "0.0", "share of the samples held out, stratified by label"),
@@ -145,7 +147,7 @@ pub const KEYS: &[Key] = {
     value("data.preprocessing.scale", NonZero, "1.0", "factor of every sample; applied first"),
     value("data.preprocessing.center", Boolean, "false", "subtract the mean of the training samples; applied second"),
     value("data.preprocessing.unit_norm", Boolean, "false", "divide each sample by its Euclidean norm; applied last"),
-    required("dictionary.n_components", Integer(1, NO_BOUND), "100", "atoms to learn"),
+    required("dictionary.n_components", Integer(1, MOST), "100", "atoms to learn"),
     value("dictionary.init", OneOf("\"svd\" | \"samples\" | \"random\" | { file = \"d.npy\" } | { file = { path = \"d.npz\", array = \"D\" } }"), "\"svd\"", "where the dictionary starts: leading right singular vectors of the samples, random samples, Gaussian atoms, or a file"),
     unset("dictionary.init.file", Other("path", "a .npy or .npz file, relative to the config file"), "another start", "atoms to start from, one a row; short for `{ path = .. }`"),
     unset("dictionary.init.file.path", Other("path", "a .npy or .npz file, relative to the config file"), "another start", "atoms to start from, one a row"),

@@ -1,18 +1,19 @@
 //! Configs: TOML text to a checked [`Experiment`] and back.
 //!
-//! File and `--set` overrides -> [`document`] (one TOML document that knows where each value stands)
-//! -> [`schema`] (as typed) -> [`resolve`] (checked) -> [`Experiment`] -> [`write`] (every key spelt out).
+//! File and `--set` overrides -> `document` (one TOML document that knows where each value stands)
+//! -> `schema` (as typed) -> `resolve` (checked) -> [`Experiment`] -> `write` (every key spelt out).
 //! [`keys`] is the one table of all keys; [`diagnostic`] shows what is wrong, where, and what to do.
 
-pub mod check;
-pub mod diagnostic;
-pub mod document;
+mod write;
+mod resolve;
+mod explain;
+mod document;
+mod check;
+mod schema;
+mod forms;
 pub mod experiment;
-pub mod explain;
 pub mod keys;
-pub mod resolve;
-pub mod schema;
-pub mod write;
+pub mod diagnostic;
 
 pub use diagnostic::ConfigError;
 pub use experiment::Experiment;

@@ -5,12 +5,13 @@
 
 use super::experiment::{
     ArrayFile, CodesFormat, Coding, CsvOptions, Dictionary, Experiment, FileSource, Header, Init,
-    Labels, Preprocessing, Source, Task, TaskStart, Unsupervised,
+    Labels, Source, Task, TaskStart, Unsupervised,
 };
 use super::keys::{self, Default};
 use dictlearn::dictionary::Constraint;
 use dictlearn::learner::{DescentOptions, Optimizer, Project};
 use dictlearn::loss::Loss;
+use dictlearn::preprocessing::Preprocessing;
 use solvers::schedule::Schedule;
 use std::fmt::{Debug, Display};
 
@@ -135,10 +136,7 @@ fn file_source(out: &mut Writer, file: &FileSource) {
     out.table("data.file");
     out.key("samples", path(&file.samples));
     out.optional("array", array(&file.samples));
-    let labels = match &file.labels {
-        Some(Labels::File(labels)) => Some(labels),
-        _ => None,
-    };
+    let labels = file.label_file();
     out.optional("labels", labels.map(path));
     out.optional("labels_array", labels.and_then(array));
     out.optional(
@@ -149,15 +147,7 @@ fn file_source(out: &mut Writer, file: &FileSource) {
             _ => None,
         },
     );
-    let any_csv = [Some(&file.samples), labels, file.weights.as_ref()]
-        .into_iter()
-        .flatten()
-        .any(|file| {
-            file.path
-                .extension()
-                .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
-        });
-    if any_csv {
+    if file.reads_csv() {
         csv(out, file.csv);
     }
     out.optional("positive", file.positive.as_deref().map(list));

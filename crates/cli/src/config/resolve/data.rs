@@ -2,10 +2,10 @@
 
 use super::super::check::{Findings, Table, span_of};
 use super::super::diagnostic::Problem;
-use super::super::experiment::{
-    ArrayFile, CsvOptions, FileSource, Header, Labels, Preprocessing, Source,
-};
+use super::super::experiment::{ArrayFile, CsvOptions, FileSource, Header, Labels, Source};
+use super::super::forms::Column;
 use super::super::schema::{self, Value};
+use dictlearn::preprocessing::Preprocessing;
 use dictlearn::synthetic::SyntheticOptions;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub fn data(
             .help("add one of the tables [data.synthetic], [data.digits], [data.file]");
         table.findings.push(problem);
     }
-    super::at_most_one(table.findings, &given);
+    table.findings.at_most_one(&given);
     let schema::Data {
         synthetic,
         digits,
@@ -128,21 +128,9 @@ fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::
         raw.weights.take(),
         raw.weights_array.take(),
     );
-    let label_file = match &labels {
-        Some(Labels::File(file)) => Some(file),
-        _ => None,
-    };
-    let any_csv = [Some(&samples), label_file, weights.as_ref()]
-        .into_iter()
-        .flatten()
-        .any(|file| has_ending(&file.path, "csv"));
-    if !any_csv {
-        needs(&mut table, "header", &raw.header, "a .csv file");
-        needs(&mut table, "delimiter", &raw.delimiter, "a .csv file");
-    }
-    Source::File(FileSource {
+    let source = FileSource {
         csv: CsvOptions {
-            header: header(raw.header.take()),
+            header: header(raw.header.as_ref()),
             delimiter: delimiter(&mut table, &raw.delimiter),
         },
         positive: positive_labels(&mut table, &raw.positive),
@@ -150,7 +138,12 @@ fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::
         samples,
         labels,
         weights,
-    })
+    };
+    if !source.reads_csv() {
+        needs(&mut table, "header", &raw.header, "a .csv file");
+        needs(&mut table, "delimiter", &raw.delimiter, "a .csv file");
+    }
+    Source::File(source)
 }
 
 fn labels(
@@ -168,7 +161,7 @@ fn labels(
         .at(span_of(&labels), "labels from a file of their own");
         table.findings.push(problem);
     }
-    if column.is_some() && !has_ending(&samples.path, "csv") {
+    if column.is_some() && !samples.has_ending("csv") {
         needs(table, "label_column", &column, "samples in a .csv file");
     }
     let file = optional_file(
@@ -180,11 +173,11 @@ fn labels(
     );
     let index = match column.as_ref().map(toml::Spanned::get_ref) {
         None => return file.map(Labels::File),
-        Some(schema::Column::Name(name)) if !name.is_empty() => {
+        Some(Column::Name(name)) if !name.is_empty() => {
             return Some(Labels::ColumnName(name.clone()));
         }
-        Some(schema::Column::Name(_)) => None,
-        Some(schema::Column::Index(index)) => usize::try_from(*index).ok(),
+        Some(Column::Name(_)) => None,
+        Some(Column::Index(index)) => usize::try_from(*index).ok(),
     };
     if index.is_none() {
         table.refuse("label_column", &column);
@@ -201,8 +194,8 @@ fn positive_labels(table: &mut Table<'_, '_>, positive: &Value<Vec<f64>>) -> Opt
     Some(values)
 }
 
-fn header(header: Value<schema::Header>) -> Header {
-    match header.map(toml::Spanned::into_inner) {
+fn header(header: Option<&toml::Spanned<schema::Header>>) -> Header {
+    match header.map(|header| *header.get_ref()) {
         None | Some(schema::Header::Auto) => Header::Auto,
         Some(schema::Header::Yes) => Header::Yes,
         Some(schema::Header::No) => Header::No,
@@ -244,30 +237,40 @@ pub fn array_file(
     array: Value<String>,
     endings: &[&str],
 ) -> ArrayFile {
+    let found = ArrayFile {
+        path: folder.join(path.as_ref().map_or("", |path| path.get_ref())),
+        array: array.as_ref().map(|array| array.get_ref().clone()),
+    };
     if path.is_none() {
         table.missing(names[0]);
-    } else {
-        let found = path.as_ref().map_or("", |path| path.get_ref());
-        if !endings
-            .iter()
-            .any(|ending| has_ending(Path::new(found), ending))
-        {
-            let title = format!(
-                "`{}` = \"{found}\" is no file of a known kind",
-                table.path_of(names[0])
-            );
-            let label = format!("accepted endings: .{}", endings.join(", ."));
-            table.object(&path, title, label, "paths are relative to the config file");
-        }
-        if !has_ending(Path::new(found), "npz") {
-            needs(table, names[1], &array, "a .npz file");
-        }
+        return found;
     }
-    let path = path.map(toml::Spanned::into_inner).unwrap_or_default();
-    ArrayFile {
-        path: folder.join(path),
-        array: array.map(toml::Spanned::into_inner),
+    if !endings.iter().any(|ending| found.has_ending(ending)) {
+        let written = path.as_ref().map_or("", |path| path.get_ref());
+        let title = format!(
+            "`{}` = {written:?} is no file of a known kind",
+            table.path_of(names[0])
+        );
+        let label = format!("accepted endings: .{}", endings.join(", ."));
+        table.object(&path, title, label, "paths are relative to the config file");
     }
+    if found.path.to_str().is_none() {
+        let title = format!(
+            "`{}` is in a folder whose name is not UTF-8",
+            table.path_of(names[0])
+        );
+        let label = format!("it is {}", found.path.display());
+        table.object(
+            &path,
+            title,
+            label,
+            "the resolved config could not name it: rename the folder",
+        );
+    }
+    if !found.has_ending("npz") {
+        needs(table, names[1], &array, "a .npz file");
+    }
+    found
 }
 
 /// Says that a key is of no use without something else.
@@ -281,11 +284,6 @@ fn needs<T>(table: &mut Table<'_, '_>, name: &str, value: &Value<T>, other: &str
             format!("leave `{name}` out, or give {other}"),
         );
     }
-}
-
-fn has_ending(path: &Path, ending: &str) -> bool {
-    path.extension()
-        .is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
 fn preprocess(findings: &mut Findings<'_>, table: Value<schema::Preprocessing>) -> Preprocessing {

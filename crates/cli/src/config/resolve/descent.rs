@@ -88,7 +88,7 @@ fn method(table: &mut Table<'_, '_>, raw: &schema::Learn) -> Option<Method> {
         .zip(&given)
         .map(|(path, (_, _, _, span))| (path.as_str(), span.clone()))
         .collect();
-    super::at_most_one(table.findings, &places);
+    table.findings.at_most_one(&places);
     given.first().map(|(method, ..)| *method)
 }
 
@@ -172,7 +172,8 @@ fn schedule(
         Some(schema::Schedule::Cosine(raw)) => Schedule::Cosine {
             step,
             last: parameter("cosine", "last", raw.last),
-            iterations: max_iterations as u64,
+            // Without a step the length does not matter, but a schedule has one.
+            iterations: max_iterations.max(1) as u64,
         },
         Some(schema::Schedule::InverseTime(raw)) => Schedule::InverseTime {
             step,

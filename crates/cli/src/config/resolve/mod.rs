@@ -260,14 +260,3 @@ fn require_labels(findings: &mut Findings<'_>, source: &Source, task: Option<Ran
         );
     }
 }
-
-/// Refuses more than one of several tables.
-fn at_most_one(findings: &mut Findings<'_>, given: &[(&str, Option<Range<usize>>)]) {
-    if let [(first, first_span), (second, second_span), ..] = given {
-        findings.push(
-            Problem::new(format!("{first} and {second} are both given: keep one"))
-                .at(second_span.clone(), "second")
-                .at(first_span.clone(), "first"),
-        );
-    }
-}
