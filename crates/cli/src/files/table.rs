@@ -9,26 +9,24 @@ use super::array::{Array, name_list, quoted, suggestion};
 use super::error::CsvError;
 
 /// How to read a table.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableOptions {
-    /// Between cells; default comma.
-    pub delimiter: Delimiter,
+    /// The ASCII character between cells; default comma.
+    pub delimiter: u8,
     /// Whether the first row names the columns; default: decided by its cells.
     pub header: HeaderRow,
     /// The column split off as labels; default none.
     pub label: Option<Column>,
 }
 
-/// What stands between cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Delimiter {
-    /// `,`
-    #[default]
-    Comma,
-    /// `;`
-    Semicolon,
-    /// The tab character.
-    Tab,
+impl Default for TableOptions {
+    fn default() -> Self {
+        Self {
+            delimiter: b',',
+            header: HeaderRow::Auto,
+            label: None,
+        }
+    }
 }
 
 /// Whether the first row names the columns.
@@ -228,17 +226,12 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(text: &'a [u8], delimiter: Delimiter) -> Self {
-        let byte = match delimiter {
-            Delimiter::Comma => b',',
-            Delimiter::Semicolon => b';',
-            Delimiter::Tab => b'\t',
-        };
+    fn new(text: &'a [u8], delimiter: u8) -> Self {
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .trim(csv::Trim::All)
-            .delimiter(byte)
+            .delimiter(delimiter)
             .from_reader(text);
         Self {
             text,

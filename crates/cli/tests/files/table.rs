@@ -3,7 +3,7 @@
 use cli::files::array::first_non_finite;
 use cli::files::error::CsvError;
 use cli::files::read::{Source, read_labels, read_samples};
-use cli::files::table::{Column, Delimiter, HeaderRow, Table, TableOptions, read};
+use cli::files::table::{Column, HeaderRow, Table, TableOptions, read};
 
 use crate::bytes::file;
 
@@ -103,9 +103,9 @@ fn a_label_column_is_split_off_by_name_or_index() {
 #[test]
 fn delimiters_quotes_marks_and_white_space() {
     for (delimiter, text) in [
-        (Delimiter::Comma, "\u{feff}\"1\", -2.5e-3 \r\n+3,\"4\"\r\n"),
-        (Delimiter::Semicolon, "1;-2.5e-3\n3;4\n"),
-        (Delimiter::Tab, "1\t-2.5e-3\n3\t4"),
+        (b',', "\u{feff}\"1\", -2.5e-3 \r\n+3,\"4\"\r\n"),
+        (b';', "1;-2.5e-3\n3;4\n"),
+        (b'\t', "1\t-2.5e-3\n3\t4"),
     ] {
         let table = read(
             text.as_bytes(),

@@ -1,0 +1,198 @@
+//! `summary.json`: what a run found, as one object with its keys in a fixed order. Numbers that are not finite are null.
+
+use crate::config::Experiment;
+use crate::load::Data;
+use crate::run::{Comparison, EvaluationRow, Recovery, Report};
+use crate::terminal::{loss_name, status_name};
+use dictlearn::coder::CodingReport;
+use dictlearn::evaluation::Scores;
+use dictlearn::learner::Learned;
+use serde::Serialize;
+
+/// The object.
+#[derive(Serialize)]
+pub struct Summary {
+    format: u32,
+    name: String,
+    seed: u64,
+    versions: Versions,
+    shapes: Shapes,
+    without_task: Descent,
+    with_task: Option<Descent>,
+    /// Task loss of the head learned with the task, without ridge, on codes by two losses.
+    task_losses: Vec<TaskLoss>,
+    evaluation: Vec<Evaluation>,
+    recovery: Option<RecoveryOf>,
+    coherence: f64,
+    coding: Coding,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Versions {
+    tddl: &'static str,
+    target: String,
+}
+
+#[derive(Serialize)]
+struct Shapes {
+    n_samples: usize,
+    n_held_out: usize,
+    n_features: usize,
+    n_components: usize,
+}
+
+#[derive(Serialize)]
+struct Descent {
+    status: &'static str,
+    steps: usize,
+    objective: f64,
+    explained_variance: f64,
+    nonzeros_per_sample: f64,
+    coding: Coding,
+}
+
+#[derive(Serialize)]
+struct Coding {
+    n_samples: usize,
+    not_converged: usize,
+    undecided: usize,
+    kkt_violation: f64,
+}
+
+#[derive(Serialize)]
+struct TaskLoss {
+    codes_by: String,
+    without_task: f64,
+    with_task: f64,
+    with_task_is_smaller: bool,
+}
+
+#[derive(Serialize)]
+struct Evaluation {
+    features: &'static str,
+    ridge: f64,
+    converged: bool,
+    training: ScoresOf,
+    held_out: ScoresOf,
+}
+
+#[derive(Serialize)]
+struct ScoresOf {
+    accuracy: f64,
+    log_loss: f64,
+}
+
+#[derive(Serialize)]
+struct RecoveryOf {
+    without_task: Cosines,
+    with_task: Option<Cosines>,
+}
+
+#[derive(Serialize)]
+struct Cosines {
+    mean: f64,
+    min: f64,
+}
+
+impl Summary {
+    /// The object for one run.
+    pub fn new(experiment: &Experiment, data: &Data, report: &Report) -> Self {
+        let samples = &data.training.samples;
+        Self {
+            format: 1,
+            name: experiment.name.clone(),
+            seed: experiment.seed,
+            versions: Versions {
+                tddl: env!("CARGO_PKG_VERSION"),
+                target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            },
+            shapes: Shapes {
+                n_samples: samples.ncols(),
+                n_held_out: data
+                    .held_out
+                    .as_ref()
+                    .map_or(0, |part| part.samples.ncols()),
+                n_features: samples.nrows(),
+                n_components: experiment.dictionary.n_components,
+            },
+            without_task: (&report.learned).into(),
+            with_task: report.task.as_ref().map(Descent::from),
+            task_losses: report.comparisons.iter().map(TaskLoss::from).collect(),
+            evaluation: report.evaluation.iter().map(Evaluation::from).collect(),
+            recovery: report.recovery.map(|(without_task, with_task)| RecoveryOf {
+                without_task: without_task.into(),
+                with_task: with_task.map(Cosines::from),
+            }),
+            coherence: report.coherence,
+            coding: report.coding.into(),
+            seconds: report.seconds,
+        }
+    }
+}
+
+impl From<&Learned> for Descent {
+    fn from(learned: &Learned) -> Self {
+        let codes = &learned.coded.codes;
+        Self {
+            status: status_name(learned.status),
+            steps: learned.history.len(),
+            objective: learned.objective,
+            explained_variance: learned.explained_variance,
+            nonzeros_per_sample: codes.nnz() as f64 / codes.n_samples() as f64,
+            coding: learned.coded.report.into(),
+        }
+    }
+}
+
+impl From<CodingReport> for Coding {
+    fn from(report: CodingReport) -> Self {
+        Self {
+            n_samples: report.n_samples,
+            not_converged: report.not_converged,
+            undecided: report.undecided,
+            kkt_violation: report.violation,
+        }
+    }
+}
+
+impl From<&Comparison> for TaskLoss {
+    fn from(row: &Comparison) -> Self {
+        Self {
+            codes_by: loss_name(row.loss),
+            without_task: row.without_task,
+            with_task: row.with_task,
+            with_task_is_smaller: row.with_task < row.without_task,
+        }
+    }
+}
+
+impl From<&EvaluationRow> for Evaluation {
+    fn from(row: &EvaluationRow) -> Self {
+        Self {
+            features: row.features,
+            ridge: row.ridge,
+            converged: row.converged,
+            training: row.training.into(),
+            held_out: row.held_out.into(),
+        }
+    }
+}
+
+impl From<Scores> for ScoresOf {
+    fn from(scores: Scores) -> Self {
+        Self {
+            accuracy: scores.accuracy,
+            log_loss: scores.log_loss,
+        }
+    }
+}
+
+impl From<Recovery> for Cosines {
+    fn from(recovery: Recovery) -> Self {
+        Self {
+            mean: recovery.mean,
+            min: recovery.min,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The table that a run ends with.
+//!
+//! Pure functions from a report to text; numbers with six significant digits, so that machines which round differently in
+//! the last place print the same.
+
+use crate::config::Experiment;
+use crate::load::Data;
+use crate::run::{Comparison, EvaluationRow, Report};
+use dictlearn::learner::{Learned, Status};
+use dictlearn::loss::Loss;
+use std::fmt::Write as _;
+
+/// The whole closing text.
+pub fn summary(experiment: &Experiment, data: &Data, report: &Report) -> String {
+    let mut out = headline(experiment, data);
+    out.push('\n');
+    out.push_str(&descents(experiment, report));
+    if let Some((without, with)) = &report.recovery {
+        out.push_str("\nPlanted atoms, best |cos| with a learned one: ");
+        let _ = write!(
+            out,
+            "mean {:.4}, min {:.4} without task",
+            without.mean, without.min
+        );
+        if let Some(with) = with {
+            let _ = write!(
+                out,
+                "; mean {:.4}, min {:.4} with task",
+                with.mean, with.min
+            );
+        }
+        out.push('\n');
+    }
+    if !report.comparisons.is_empty() {
+        out.push_str(&comparisons(&report.comparisons));
+    }
+    if !report.evaluation.is_empty() {
+        out.push_str(&evaluation(&report.evaluation));
+    }
+    out
+}
+
+fn headline(experiment: &Experiment, data: &Data) -> String {
+    let (d, n) = (data.training.samples.nrows(), data.training.samples.ncols());
+    let held_out = data
+        .held_out
+        .as_ref()
+        .map_or(0, |part| part.samples.ncols());
+    let held_out = if held_out > 0 {
+        format!(" (and {held_out} held out)")
+    } else {
+        String::new()
+    };
+    let lower = &experiment.coding.lower;
+    format!(
+        "{}: {n} samples{held_out} of {d} features, {} atoms, {}, regularization {}\n",
+        experiment.name,
+        experiment.dictionary.n_components,
+        loss_name(lower.loss),
+        lower.regularization
+    )
+}
+
+/// A loss with its parameter, in words.
+pub fn loss_name(loss: Loss) -> String {
+    match loss {
+        Loss::Squared => "squared loss".to_string(),
+        Loss::Power { exponent } => format!("power loss (exponent {exponent})"),
+        Loss::Huber { delta } => format!("huber loss (delta {delta})"),
+    }
+}
+
+/// How a descent ended, in words.
+pub fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Converged => "converged",
+        Status::MaxIterations => "all steps taken",
+        Status::Diverged => "diverged",
+        Status::Stopped => "stopped",
+    }
+}
+
+fn descents(experiment: &Experiment, report: &Report) -> String {
+    let header = [
+        "dictionary",
+        "steps",
+        "status",
+        "objective",
+        "nonzeros",
+        "explained variance",
+        "KKT violation",
+    ];
+    let mut rows = vec![header.map(str::to_string).to_vec()];
+    let stages = [
+        ("without task", Some(&report.learned)),
+        ("with task", report.task.as_ref()),
+    ];
+    for (name, learned) in stages
+        .into_iter()
+        .filter_map(|(name, l)| l.map(|l| (name, l)))
+    {
+        rows.push(descent(name, learned));
+    }
+    let mut out = table(&rows);
+    let coding = &report.coding;
+    if coding.not_converged > 0 {
+        let tolerance = experiment.coding.options.tolerance;
+        let _ = writeln!(
+            out,
+            "{} of {} samples not coded to the tolerance {tolerance:e}: raise coding.max_iterations",
+            coding.not_converged, coding.n_samples
+        );
+    }
+    let deficient = report
+        .steps
+        .iter()
+        .map(|step| step.record.rank_deficient)
+        .max()
+        .unwrap_or(0);
+    if deficient > 0 {
+        let _ = writeln!(
+            out,
+            "up to {deficient} samples per step had a singular implicit system: raise coding.elastic_penalty"
+        );
+    }
+    out
+}
+
+fn descent(name: &str, learned: &Learned) -> Vec<String> {
+    let codes = &learned.coded.codes;
+    vec![
+        name.to_string(),
+        learned.history.len().to_string(),
+        status_name(learned.status).to_string(),
+        significant(learned.objective),
+        format!("{:.2}", codes.nnz() as f64 / codes.n_samples() as f64),
+        format!("{:.4}", learned.explained_variance),
+        format!("{:.0e}", learned.coded.report.violation),
+    ]
+}
+
+fn comparisons(rows: &[Comparison]) -> String {
+    let mut out = "\nTask loss of the head learned with the task (a sum, without ridge), on codes of the dictionary\n".to_string();
+    let mut lines = vec![vec![
+        "codes by".to_string(),
+        "without task".to_string(),
+        "with task".to_string(),
+        String::new(),
+    ]];
+    for row in rows {
+        let verdict = if row.with_task < row.without_task {
+            "is smaller"
+        } else {
+            "is not smaller"
+        };
+        lines.push(vec![
+            loss_name(row.loss),
+            significant(row.without_task),
+            significant(row.with_task),
+            format!("with task {verdict}"),
+        ]);
+    }
+    out.push_str(&table(&lines));
+    out
+}
+
+fn evaluation(rows: &[EvaluationRow]) -> String {
+    let mut out = "\nLogistic heads on fixed features (log-loss is a mean)\n".to_string();
+    let header = [
+        "features",
+        "ridge",
+        "training accuracy",
+        "log-loss",
+        "held-out accuracy",
+        "log-loss",
+    ];
+    let mut lines = vec![header.map(str::to_string).to_vec()];
+    for row in rows {
+        lines.push(vec![
+            row.features.to_string(),
+            format!("{}", row.ridge),
+            format!("{:.4}", row.training.accuracy),
+            format!("{:.4}", row.training.log_loss),
+            format!("{:.4}", row.held_out.accuracy),
+            format!("{:.4}", row.held_out.log_loss),
+        ]);
+    }
+    out.push_str(&table(&lines));
+    if rows.iter().any(|row| !row.converged) {
+        out.push_str("some heads did not converge\n");
+    }
+    out
+}
+
+/// Six significant digits, plain where that is readable.
+pub fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let digits = 5 - value.abs().log10().floor() as i32;
+    if (0..=12).contains(&digits) {
+        format!("{value:.*}", digits as usize)
+    } else {
+        format!("{value:.5e}")
+    }
+}
+
+/// Columns aligned: the first to the left, the rest to the right, the header's own alignment the same.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(c))
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (c, cell) in row.iter().enumerate() {
+            let _ = match c {
+                0 => write!(line, "  {cell:<width$}", width = widths[c]),
+                _ => write!(line, "  {cell:>width$}", width = widths[c]),
+            };
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_significant_digits() {
+        for (value, text) in [
+            (51.289_999_9, "51.2900"),
+            (0.0012345678, "0.00123457"),
+            (123456789.0, "1.23457e8"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(significant(value), text);
+        }
+    }
+
+    #[test]
+    fn the_verdict_is_that_of_the_numbers() {
+        let row = |with_task| Comparison {
+            loss: Loss::Squared,
+            without_task: 1.0,
+            with_task,
+        };
+        assert!(comparisons(&[row(0.5)]).contains("with task is smaller"));
+        assert!(comparisons(&[row(1.5)]).contains("with task is not smaller"));
+        assert!(comparisons(&[row(1.0)]).contains("with task is not smaller"));
+    }
+}
