@@ -37,11 +37,7 @@ type Step = (&'static str, fn() -> Result<(), String>);
 const STEPS: &[Step] = &[
     ("format", || run_command(&mut cargo("fmt --all --check"))),
     ("tidy", tidy::run),
-    ("lints", || {
-        run_command(&mut cargo(
-            "clippy --workspace --all-targets --locked -- -D warnings",
-        ))
-    }),
+    ("lints", || run_command(&mut cargo("clippy --workspace --all-targets --locked -- -D warnings"))),
     ("tests", tests),
     ("docs", docs),
     ("configs", configs),
@@ -58,14 +54,9 @@ pub fn run() -> Result<(), String> {
         let step_start = Instant::now();
         let outcome = step();
         println!("    {name}: {:.1} s", step_start.elapsed().as_secs_f64());
-        outcome.map_err(|reason| {
-            format!("ci: FAILED at step {number}/{n_steps} ({name}): {reason}")
-        })?;
+        outcome.map_err(|reason| format!("ci: FAILED at step {number}/{n_steps} ({name}): {reason}"))?;
     }
-    println!(
-        "\nci: all {n_steps} steps passed in {:.1} s",
-        start.elapsed().as_secs_f64()
-    );
+    println!("\nci: all {n_steps} steps passed in {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -78,9 +69,7 @@ fn tests() -> Result<(), String> {
     });
     command.env("INSTA_UPDATE", "no").stdout(Stdio::piped());
     announce(&command);
-    let mut child = command
-        .spawn()
-        .map_err(|error| format!("cargo does not start: {error}"))?;
+    let mut child = command.spawn().map_err(|error| format!("cargo does not start: {error}"))?;
     let mut counts = Counts::default();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
@@ -90,15 +79,9 @@ fn tests() -> Result<(), String> {
             counts.add(&line);
         }
     }
-    let status = child
-        .wait()
-        .map_err(|error| format!("cargo is lost: {error}"))?;
+    let status = child.wait().map_err(|error| format!("cargo is lost: {error}"))?;
     println!("{}", counts.summary());
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("cargo test: {status}"))
-    }
+    if status.success() { Ok(()) } else { Err(format!("cargo test: {status}")) }
 }
 
 /// Numbers of tests.
@@ -131,10 +114,7 @@ impl Counts {
 
     /// The line that states the sums.
     fn summary(&self) -> String {
-        format!(
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        )
+        format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 }
 
@@ -142,9 +122,7 @@ impl Counts {
 fn without_colours(line: &str) -> String {
     let mut parts = line.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| {
-        text + part.split_once('m').map_or("", |(_, rest)| rest)
-    })
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 /// The documentation, warnings as errors.
@@ -160,17 +138,11 @@ fn configs() -> Result<(), String> {
         return Ok(());
     }
     // With `--examples` cargo takes the features of the tests, so nothing is built a second time.
-    run_command(&mut cargo(
-        "build --workspace --bin tddl --examples --locked",
-    ))?;
+    run_command(&mut cargo("build --workspace --bin tddl --examples --locked"))?;
     let program = built()?.join(format!("tddl{}", std::env::consts::EXE_SUFFIX));
     let runs = fresh_folder("runs")?;
     for config in &configs {
-        let name = config
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let path = Path::new("configs").join(&name);
         run_command(command(&program).arg("check").arg(&path))?;
         if LONG_CONFIGS.contains(&name.as_str()) {
@@ -178,13 +150,7 @@ fn configs() -> Result<(), String> {
             continue;
         }
         let folder = runs.join(config.file_stem().unwrap_or_default());
-        run_command(
-            command(&program)
-                .arg("run")
-                .arg(&path)
-                .arg("--out")
-                .arg(folder),
-        )?;
+        run_command(command(&program).arg("run").arg(&path).arg("--out").arg(folder))?;
     }
     Ok(())
 }
@@ -199,36 +165,24 @@ fn examples() -> Result<(), String> {
     run_command(&mut cargo("build --workspace --examples --locked"))?;
     let folder = built()?.join("examples");
     let program = |name: &String| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    names
-        .iter()
-        .try_for_each(|name| run_command(&mut command(&program(name))))
+    names.iter().try_for_each(|name| run_command(&mut command(&program(name))))
 }
 
 /// The TOML files in a folder, by name; none if there is no such folder.
 fn toml_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = entries(folder);
-    files.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "toml")
-    });
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files
 }
 
 /// The names of the crates' examples: files `examples/name.rs` and folders `examples/name/` with a `main.rs`.
 fn example_names(crates: &Path) -> Vec<String> {
-    let examples = entries(crates)
-        .into_iter()
-        .flat_map(|krate| entries(&krate.join("examples")));
+    let examples = entries(crates).into_iter().flat_map(|krate| entries(&krate.join("examples")));
     let is_example = |path: &PathBuf| match path.extension() {
         Some(extension) => extension == "rs",
         None => path.join("main.rs").is_file(),
     };
-    let name = |path: PathBuf| {
-        path.file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
+    let name = |path: PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     examples.filter(is_example).map(name).collect()
 }
 
@@ -252,8 +206,7 @@ fn fresh_folder(name: &str) -> Result<PathBuf, String> {
         std::fs::remove_dir_all(&folder)
             .map_err(|error| format!("cannot empty {}: {error}", folder.display()))?;
     }
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     Ok(folder)
 }
 
@@ -274,14 +227,9 @@ fn command(program: &Path) -> Command {
 /// Prints the command, runs it, and says how it failed if it did.
 fn run_command(command: &mut Command) -> Result<(), String> {
     announce(command);
-    let status = command
-        .status()
-        .map_err(|error| format!("`{}` does not start: {error}", spelled(command)))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("`{}`: {status}", spelled(command)))
-    }
+    let status =
+        command.status().map_err(|error| format!("`{}` does not start: {error}", spelled(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("`{}`: {status}", spelled(command))) }
 }
 
 /// Prints the command.
@@ -293,33 +241,18 @@ fn announce(command: &Command) {
 
 /// The command as it would be typed, programs by their file names.
 fn spelled(command: &Command) -> String {
-    let variables = command
-        .get_envs()
-        .filter_map(|(name, value)| Some((name, value?)));
-    let variables = variables
-        .map(|(name, value)| format!("{}={}", name.display(), quoted(&value.to_string_lossy())));
-    let program = Path::new(command.get_program())
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let arguments = command
-        .get_args()
-        .map(|argument| quoted(&argument.to_string_lossy()));
-    variables
-        .chain([program])
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let variables =
+        variables.map(|(name, value)| format!("{}={}", name.display(), quoted(&value.to_string_lossy())));
+    let program =
+        Path::new(command.get_program()).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let arguments = command.get_args().map(|argument| quoted(&argument.to_string_lossy()));
+    variables.chain([program]).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// The word, in quotes if it holds blanks.
 fn quoted(word: &str) -> String {
-    if word.contains(' ') {
-        format!("\"{word}\"")
-    } else {
-        word.to_owned()
-    }
+    if word.contains(' ') { format!("\"{word}\"") } else { word.to_owned() }
 }
 
 #[cfg(test)]
@@ -337,14 +270,7 @@ mod tests {
         ] {
             counts.add(line);
         }
-        assert_eq!(
-            counts,
-            Counts {
-                passed: 15,
-                failed: 4,
-                skipped: 3
-            }
-        );
+        assert_eq!(counts, Counts { passed: 15, failed: 4, skipped: 3 });
         assert_eq!(counts.summary(), "15 passed, 4 failed, 3 skipped");
     }
 
@@ -356,20 +282,12 @@ mod tests {
     #[test]
     fn commands_are_spelled_as_typed() {
         let mut command = cargo("doc --locked");
-        command
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .env_remove("COLUMNS");
-        assert_eq!(
-            spelled(&command),
-            "RUSTDOCFLAGS=\"-D warnings\" cargo doc --locked"
-        );
+        command.env("RUSTDOCFLAGS", "-D warnings").env_remove("COLUMNS");
+        assert_eq!(spelled(&command), "RUSTDOCFLAGS=\"-D warnings\" cargo doc --locked");
     }
 
     #[test]
     fn a_folder_that_is_not_there_has_no_examples() {
-        assert_eq!(
-            example_names(&crate::workspace::root().join("no-such-folder")),
-            [""; 0]
-        );
+        assert_eq!(example_names(&crate::workspace::root().join("no-such-folder")), [""; 0]);
     }
 }

@@ -10,14 +10,8 @@ use std::process::ExitCode;
 
 /// Name and meaning of every task, in the order of the help text.
 const TASKS: &[(&str, &str)] = &[
-    (
-        "ci",
-        "every check of a commit: format, tidy, lints, tests, docs, configs and examples",
-    ),
-    (
-        "tidy",
-        "the architecture and style checks alone (part of ci, and a test of this package)",
-    ),
+    ("ci", "every check of a commit: format, tidy, lints, tests, docs, configs and examples"),
+    ("tidy", "the architecture and style checks alone (part of ci, and a test of this package)"),
 ];
 
 /// Exit code for a command line that names no known task.
@@ -69,21 +63,14 @@ mod tests {
     #[test]
     fn help_lists_every_task() {
         let text = help();
-        assert!(
-            TASKS
-                .iter()
-                .all(|(name, meaning)| text.contains(name) && text.contains(meaning))
-        );
+        assert!(TASKS.iter().all(|(name, meaning)| text.contains(name) && text.contains(meaning)));
     }
 
     #[test]
     fn an_unknown_task_or_a_stray_argument_is_a_usage_error() {
         for line in [vec!["no-such-task"], vec!["tidy", "stray"]] {
             let arguments: Vec<String> = line.into_iter().map(String::from).collect();
-            assert_eq!(
-                format!("{:?}", run(&arguments)),
-                format!("{:?}", ExitCode::from(2))
-            );
+            assert_eq!(format!("{:?}", run(&arguments)), format!("{:?}", ExitCode::from(2)));
         }
     }
 }

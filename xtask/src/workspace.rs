@@ -21,8 +21,8 @@ pub fn cargo() -> PathBuf {
 /// Our own executable lies in `<target>/<profile>/`, however the target folder was chosen
 /// (default, environment variable or cargo configuration).
 pub fn target() -> Result<PathBuf, String> {
-    let executable = std::env::current_exe()
-        .map_err(|error| format!("no path of our own executable: {error}"))?;
+    let executable =
+        std::env::current_exe().map_err(|error| format!("no path of our own executable: {error}"))?;
     let folder = executable.ancestors().nth(2).map(Path::to_path_buf);
     folder.ok_or_else(|| format!("{} lies in no target folder", executable.display()))
 }

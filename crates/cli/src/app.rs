@@ -9,7 +9,7 @@ use crate::results::{self, ResultsError};
 use crate::run::{Report, RunError, run};
 use crate::terminal;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +28,7 @@ enum Failure {
 
 impl Failure {
     fn exit_code(&self) -> u8 {
-        if matches!(self, Failure::Run(RunError::Interrupted)) {
-            130
-        } else {
-            2
-        }
+        if matches!(self, Failure::Run(RunError::Interrupted)) { 130 } else { 2 }
     }
 }
 
@@ -59,21 +55,14 @@ fn check_command(args: &CheckArgs) -> Result<(), Failure> {
 
 fn run_command(args: &RunArgs) -> Result<u8, Failure> {
     let experiment = config::load(&args.config, &args.set)?;
-    let folder = args
-        .out
-        .clone()
-        .unwrap_or_else(|| Path::new("runs").join(&experiment.name));
+    let folder = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&experiment.name));
     let threads = args.threads.map_or(0, std::num::NonZero::get);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|_| Failure::Threads(threads))?;
     pool.install(|| experiment_to_folder(&experiment, &folder, args))
 }
 
-fn experiment_to_folder(
-    experiment: &Experiment,
-    folder: &PathBuf,
-    args: &RunArgs,
-) -> Result<u8, Failure> {
+fn experiment_to_folder(experiment: &Experiment, folder: &Path, args: &RunArgs) -> Result<u8, Failure> {
     results::claim(folder, experiment, args.force)?;
     let data = load(experiment)?;
     let mut watcher = Watcher::new(args.quiet);
@@ -82,20 +71,14 @@ fn experiment_to_folder(
     results::write(folder, experiment, &data, &report)?;
     if !args.quiet {
         say(&terminal::summary(experiment, &data, &report));
-        say(&format!(
-            "\nResults in {} ({:.1} s)\n",
-            folder.display(),
-            report.seconds
-        ));
+        say(&format!("\nResults in {} ({:.1} s)\n", folder.display(), report.seconds));
     }
     Ok(verdict(experiment, &report))
 }
 
 fn verdict(experiment: &Experiment, report: &Report) -> u8 {
     let shortfalls = report.shortfalls(experiment);
-    shortfalls
-        .iter()
-        .for_each(|shortfall| eprintln!("warning: {shortfall}"));
+    shortfalls.iter().for_each(|shortfall| eprintln!("warning: {shortfall}"));
     if shortfalls.is_empty() { 0 } else { 3 }
 }
 

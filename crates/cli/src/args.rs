@@ -13,7 +13,7 @@ Exit codes:
   0    done
   2    bad input: command line, config or data
   3    diverged, or not converged where the config demands it
-  130  interrupted; what was reached is written";
+  130  interrupted; nothing is written, earlier results stay";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -107,9 +107,7 @@ where
             Some(command) => Err(not_a_config(&run.config, &command)),
             None => Ok(Command::Run(run)),
         },
-        (None, None) => {
-            Err(Args::command().error(ErrorKind::MissingSubcommand, "no config is given"))
-        }
+        (None, None) => Err(Args::command().error(ErrorKind::MissingSubcommand, "no config is given")),
     }
 }
 
@@ -124,10 +122,7 @@ fn misspelt_command(config: &Path) -> Option<String> {
         return None;
     }
     let found = config.to_str()?;
-    let names: Vec<String> = Args::command()
-        .get_subcommands()
-        .map(|sub| sub.get_name().to_owned())
-        .collect();
+    let names: Vec<String> = Args::command().get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     names
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(found, &name), name))
@@ -138,8 +133,7 @@ fn misspelt_command(config: &Path) -> Option<String> {
 
 fn not_a_config(found: &Path, command: &str) -> clap::Error {
     let found = found.display();
-    let message =
-        format!("`{found}` is neither a file nor a subcommand: did you mean `tddl {command}`?");
+    let message = format!("`{found}` is neither a file nor a subcommand: did you mean `tddl {command}`?");
     Args::command().error(ErrorKind::InvalidSubcommand, message)
 }
 
@@ -153,22 +147,17 @@ fn explain(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     match arguments.iter().find(|argument| is_subcommand(argument)) {
         Some(name) if !is_subcommand(&arguments[0]) => {
             let name = name.display();
-            let message = format!(
-                "`{name}` comes first and its options after it: tddl {name} CONFIG [OPTIONS]"
-            );
+            let message =
+                format!("`{name}` comes first and its options after it: tddl {name} CONFIG [OPTIONS]");
             Args::command().error(ErrorKind::ArgumentConflict, message)
         }
         _ => match misspelt_command(first) {
             Some(command) => not_a_config(first, &command),
-            None => Args::command().error(
-                ErrorKind::ArgumentConflict,
-                "one config at a time is accepted",
-            ),
+            None => Args::command().error(ErrorKind::ArgumentConflict, "one config at a time is accepted"),
         },
     }
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
-    text.parse()
-        .map_err(|_| "a whole number of at least 1 is accepted")
+    text.parse().map_err(|_| "a whole number of at least 1 is accepted")
 }

@@ -106,33 +106,14 @@ struct Raw {
 /// See [`LoadError`].
 pub fn load(experiment: &Experiment) -> Result<Data, LoadError> {
     let raw = match &experiment.source {
-        Source::Synthetic {
-            options,
-            test_fraction,
-        } => {
+        Source::Synthetic { options, test_fraction } => {
             let origin = "data.synthetic".to_string();
-            let signal = make_sparse_coded_signal(options, experiment.seed).map_err(|error| {
-                LoadError::Data {
-                    origin: origin.clone(),
-                    error,
-                }
-            })?;
-            let (training, held_out) = hold_out(
-                options.n_samples,
-                Some(&signal.labels),
-                *test_fraction,
-                experiment.seed,
-            );
+            let signal = make_sparse_coded_signal(options, experiment.seed)
+                .map_err(|error| LoadError::Data { origin: origin.clone(), error })?;
+            let (training, held_out) =
+                hold_out(options.n_samples, Some(&signal.labels), *test_fraction, experiment.seed);
             let (samples, planted) = (signal.samples, Some(signal.dictionary));
-            Raw {
-                origin,
-                samples,
-                labels: Some(signal.labels),
-                weights: None,
-                planted,
-                training,
-                held_out,
-            }
+            Raw { origin, samples, labels: Some(signal.labels), weights: None, planted, training, held_out }
         }
         Source::Digits { split, positive } => embedded_digits(*split, positive),
         Source::File(source) => from_files(source, experiment.seed)?,
@@ -142,25 +123,12 @@ pub fn load(experiment: &Experiment) -> Result<Data, LoadError> {
 
 fn embedded_digits(index: usize, positive: &[u8]) -> Raw {
     let data = digits();
-    let labels = data
-        .labels
-        .iter()
-        .map(|y| f64::from(u8::from(positive.contains(y))))
-        .collect();
+    let labels = data.labels.iter().map(|y| f64::from(u8::from(positive.contains(y)))).collect();
     let (training, held_out) = split(index);
     let pixels = &data.pixels;
-    let samples =
-        MatRef::from_column_major_slice(&pixels.data, pixels.columns, pixels.rows).to_owned();
+    let samples = MatRef::from_column_major_slice(&pixels.data, pixels.columns, pixels.rows).to_owned();
     let origin = "data.digits".to_string();
-    Raw {
-        origin,
-        samples,
-        labels: Some(labels),
-        weights: None,
-        planted: None,
-        training,
-        held_out,
-    }
+    Raw { origin, samples, labels: Some(labels), weights: None, planted: None, training, held_out }
 }
 
 fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadError> {
@@ -172,25 +140,14 @@ fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadError> {
     };
     let read = read_samples(&file(&source.samples, &source.csv, label))?;
     read.require_finite()?;
-    let Samples {
-        array,
-        labels: column,
-        ..
-    } = read;
-    let samples =
-        MatRef::from_column_major_slice(&array.data, array.columns, array.rows).to_owned();
+    let Samples { array, labels: column, .. } = read;
+    let samples = MatRef::from_column_major_slice(&array.data, array.columns, array.rows).to_owned();
     let one_a_sample = |file_of: &ArrayFile, what| -> Result<Vec<f64>, LoadError> {
         let values = read_labels(&file(file_of, &source.csv, None))?;
         let (found, expected) = (values.len(), array.rows);
         let (from, samples) = (file_of.path.clone(), path.clone());
         if found != expected {
-            return Err(LoadError::Length {
-                path: from,
-                what,
-                found,
-                expected,
-                samples,
-            });
+            return Err(LoadError::Length { path: from, what, found, expected, samples });
         }
         Ok(values)
     };
@@ -198,14 +155,8 @@ fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadError> {
         Some(file) => (Some(one_a_sample(file, "labels")?), file.path.as_path()),
         None => (column, path.as_path()),
     };
-    let labels = labels
-        .map(|values| classes(values, source.positive.as_deref(), label_path))
-        .transpose()?;
-    let weights = source
-        .weights
-        .as_ref()
-        .map(|file| one_a_sample(file, "weights"))
-        .transpose()?;
+    let labels = labels.map(|values| classes(values, source.positive.as_deref(), label_path)).transpose()?;
+    let weights = source.weights.as_ref().map(|file| one_a_sample(file, "weights")).transpose()?;
     let (training, held_out) = hold_out(array.rows, labels.as_deref(), source.test_fraction, seed);
     Ok(Raw {
         origin: path.display().to_string(),
@@ -224,29 +175,16 @@ fn file(file: &ArrayFile, csv: &CsvOptions, label: Option<Column>) -> read::Sour
         Header::Yes => HeaderRow::Present,
         Header::No => HeaderRow::Absent,
     };
-    let table = TableOptions {
-        delimiter: csv.delimiter,
-        header,
-        label,
-    };
-    read::Source {
-        path: file.path.clone(),
-        array: file.array.clone(),
-        table,
-    }
+    let table = TableOptions { delimiter: csv.delimiter, header, label };
+    read::Source { path: file.path.clone(), array: file.array.clone(), table }
 }
 
 /// Label values to 1 (those in `positive`, or the larger of exactly two) and 0.
 fn classes(values: Vec<f64>, positive: Option<&[f64]>, path: &Path) -> Result<Vec<f64>, LoadError> {
-    let refuse = |problem: String| LoadError::Classes {
-        path: path.to_owned(),
-        problem,
-    };
+    let refuse = |problem: String| LoadError::Classes { path: path.to_owned(), problem };
     if let Some(row) = values.iter().position(|v| !v.is_finite()) {
         let value = values[row];
-        return Err(refuse(format!(
-            "label {value} at row {row} (counted from 0): labels must be finite"
-        )));
+        return Err(refuse(format!("label {value} at row {row} (counted from 0): labels must be finite")));
     }
     let mut distinct = values.clone();
     distinct.sort_by(f64::total_cmp);
@@ -265,25 +203,13 @@ fn classes(values: Vec<f64>, positive: Option<&[f64]>, path: &Path) -> Result<Ve
             shown.join(", ")
         )));
     }
-    let labels: Vec<f64> = values
-        .iter()
-        .map(|&v| f64::from(u8::from(is_positive(v))))
-        .collect();
-    match (
-        distinct.len(),
-        labels.iter().any(|&y| y == 1.0),
-        labels.contains(&0.0),
-    ) {
-        (1, ..) => Err(refuse(format!(
-            "all labels are {}: two classes are needed",
-            distinct[0]
-        ))),
-        (_, false, _) => Err(refuse(
-            "no label is in data.file.positive: two classes are needed".to_string(),
-        )),
-        (_, _, false) => Err(refuse(
-            "every label is in data.file.positive: two classes are needed".to_string(),
-        )),
+    let labels: Vec<f64> = values.iter().map(|&v| f64::from(u8::from(is_positive(v)))).collect();
+    match (distinct.len(), labels.contains(&1.0), labels.contains(&0.0)) {
+        (1, ..) => Err(refuse(format!("all labels are {}: two classes are needed", distinct[0]))),
+        (_, false, _) => Err(refuse("no label is in data.file.positive: two classes are needed".to_string())),
+        (_, _, false) => {
+            Err(refuse("every label is in data.file.positive: two classes are needed".to_string()))
+        }
         _ => Ok(labels),
     }
 }
@@ -293,56 +219,26 @@ fn preprocess(raw: Raw, experiment: &Experiment) -> Result<Data, LoadError> {
     let refuse = |error: Error, part: &[usize]| {
         // The library counts within the part; the user in the file.
         let error = match error {
-            Error::ZeroNorm {
-                what: "sample",
-                index,
-                remedy,
-            } => Error::ZeroNorm {
-                what: "sample",
-                index: part[index],
-                remedy,
-            },
-            Error::NotFinite {
-                what,
-                row,
-                column,
-                value,
-            } => Error::NotFinite {
-                what,
-                row: part[row],
-                column,
-                value,
-            },
+            Error::ZeroNorm { what: "sample", index, remedy } => {
+                Error::ZeroNorm { what: "sample", index: part[index], remedy }
+            }
+            Error::NotFinite { what, row, column, value } => {
+                Error::NotFinite { what, row: part[row], column, value }
+            }
             other => other,
         };
-        LoadError::Data {
-            origin: raw.origin.clone(),
-            error,
-        }
+        LoadError::Data { origin: raw.origin.clone(), error }
     };
     let fitted = experiment.preprocessing.fit(rows(&raw.training).as_ref());
     let fitted = fitted.map_err(|error| refuse(error, &raw.training))?;
     let part = |indices: &[usize]| -> Result<Part, LoadError> {
-        let samples = fitted
-            .apply(rows(indices).as_ref())
-            .map_err(|error| refuse(error, indices))?;
+        let samples = fitted.apply(rows(indices).as_ref()).map_err(|error| refuse(error, indices))?;
         let pick = |values: &Option<Vec<f64>>| {
-            values
-                .as_ref()
-                .map(|values| indices.iter().map(|&i| values[i]).collect())
+            values.as_ref().map(|values| indices.iter().map(|&i| values[i]).collect())
         };
-        Ok(Part {
-            samples,
-            labels: pick(&raw.labels),
-            weights: pick(&raw.weights),
-            rows: indices.to_vec(),
-        })
+        Ok(Part { samples, labels: pick(&raw.labels), weights: pick(&raw.weights), rows: indices.to_vec() })
     };
-    let held_out = if raw.held_out.is_empty() {
-        None
-    } else {
-        Some(part(&raw.held_out)?)
-    };
+    let held_out = if raw.held_out.is_empty() { None } else { Some(part(&raw.held_out)?) };
     let moved = experiment.preprocessing.center || experiment.preprocessing.unit_norm;
     Ok(Data {
         training: part(&raw.training)?,
@@ -370,24 +266,15 @@ pub fn initial_dictionary(experiment: &Experiment, data: &Data) -> Result<Mat<f6
         Init::Samples => (Initialization::Samples, data.origin.clone()),
         Init::Random => (Initialization::Random, data.origin.clone()),
         Init::File(file) => {
-            let source = read::Source {
-                array: file.array.clone(),
-                ..read::Source::new(&file.path)
-            };
+            let source = read::Source { array: file.array.clone(), ..read::Source::new(&file.path) };
             let atoms = read_samples(&source)?;
             atoms.require_finite()?;
             let array = atoms.array;
             let atoms = MatRef::from_column_major_slice(&array.data, array.columns, array.rows);
-            (
-                Initialization::Given(atoms.to_owned()),
-                file.path.display().to_string(),
-            )
+            (Initialization::Given(atoms.to_owned()), file.path.display().to_string())
         }
     };
-    let (samples, k) = (
-        data.training.samples.as_ref(),
-        experiment.dictionary.n_components,
-    );
+    let (samples, k) = (data.training.samples.as_ref(), experiment.dictionary.n_components);
     let drawn = initialization.draw(samples, k, experiment.seed);
     let checked = drawn.and_then(|atoms| {
         experiment.dictionary.constraint.check(atoms.as_ref())?;

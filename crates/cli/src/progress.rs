@@ -39,10 +39,7 @@ impl Watcher {
         });
         let view = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => View::Nothing,
-            (false, false) => View::Lines {
-                steps: 0,
-                last: Instant::now(),
-            },
+            (false, false) => View::Lines { steps: 0, last: Instant::now() },
             (false, true) => View::Bar(bar()),
         };
         Self { view }
@@ -57,11 +54,7 @@ fn bar() -> ProgressBar {
 }
 
 fn line(record: &Record) -> String {
-    format!(
-        "objective {}, {:.1} nonzeros a sample",
-        significant(record.objective),
-        record.nonzeros
-    )
+    format!("objective {}, {:.1} nonzeros a sample", significant(record.objective), record.nonzeros)
 }
 
 impl Monitor for Watcher {
@@ -82,12 +75,7 @@ impl Monitor for Watcher {
             View::Nothing => {}
             View::Lines { steps, last } => {
                 if last.elapsed() >= INTERVAL {
-                    eprintln!(
-                        "{} {}/{steps}: {}",
-                        stage.name(),
-                        record.iteration,
-                        line(record)
-                    );
+                    eprintln!("{} {}/{steps}: {}", stage.name(), record.iteration, line(record));
                     *last = Instant::now();
                 }
             }
@@ -96,11 +84,7 @@ impl Monitor for Watcher {
                 bar.set_message(line(record));
             }
         }
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if INTERRUPTED.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

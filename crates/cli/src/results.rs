@@ -51,9 +51,7 @@ pub fn claim(folder: &Path, experiment: &Experiment, force: bool) -> Result<(), 
         }
     }
     let mut probe = OutputFolder::open(folder)?;
-    probe.stage("config.toml", |writer| {
-        writer.write_all(to_toml(experiment).as_bytes())
-    })?;
+    probe.stage("config.toml", |writer| writer.write_all(to_toml(experiment).as_bytes()))?;
     Ok(())
 }
 
@@ -68,36 +66,21 @@ pub fn write(
     report: &Report,
 ) -> Result<(), ResultsError> {
     let mut out = OutputFolder::open(folder)?;
-    out.stage("config.toml", |writer| {
-        writer.write_all(to_toml(experiment).as_bytes())
-    })?;
+    out.stage("config.toml", |writer| writer.write_all(to_toml(experiment).as_bytes()))?;
     out.stage("history.csv", |writer| history(writer, &report.steps))?;
     out.stage("summary.json", |writer| {
         serde_json::to_writer_pretty(&mut *writer, &Summary::new(experiment, data, report))?;
         writeln!(writer)
     })?;
-    out.stage("dictionary.npy", |writer| {
-        matrix(writer, report.result().dictionary.as_ref())
-    })?;
+    out.stage("dictionary.npy", |writer| matrix(writer, report.result().dictionary.as_ref()))?;
     if report.task.is_some() {
         out.stage("dictionary_without_task.npy", |writer| {
             matrix(writer, report.learned.dictionary.as_ref())
         })?;
     }
-    if let Some(head) = report
-        .task
-        .as_ref()
-        .and_then(|learned| learned.head.as_ref())
-    {
-        let values: Vec<f64> = head
-            .weights
-            .iter()
-            .copied()
-            .chain([head.intercept])
-            .collect();
-        out.stage("task_weights.npy", |writer| {
-            npy::write_vector(writer, &values)
-        })?;
+    if let Some(head) = report.task.as_ref().and_then(|learned| learned.head.as_ref()) {
+        let values: Vec<f64> = head.weights.iter().copied().chain([head.intercept]).collect();
+        out.stage("task_weights.npy", |writer| npy::write_vector(writer, &values))?;
     }
     match experiment.codes {
         CodesFormat::Csr => out.stage("codes.npz", |writer| codes(writer, report))?,
@@ -118,18 +101,11 @@ pub fn write(
 }
 
 /// Files that some runs write and others do not.
-const OPTIONAL: [&str; 4] = [
-    "dictionary_without_task.npy",
-    "task_weights.npy",
-    "codes.npz",
-    "codes.npy",
-];
+const OPTIONAL: [&str; 4] = ["dictionary_without_task.npy", "task_weights.npy", "codes.npz", "codes.npy"];
 
 /// Columns of the matrix as rows of the array.
 fn matrix(writer: impl Write, matrix: MatRef<'_, f64>) -> io::Result<()> {
-    let values: Vec<f64> = (0..matrix.ncols())
-        .flat_map(|j| column(matrix, j).iter().copied())
-        .collect();
+    let values: Vec<f64> = (0..matrix.ncols()).flat_map(|j| column(matrix, j).iter().copied()).collect();
     npy::write_matrix(writer, matrix.ncols(), matrix.nrows(), &values)
 }
 
@@ -150,12 +126,7 @@ pub const HISTORY_COLUMNS: &str = "stage,iteration,objective,step,nonzeros_per_s
 
 fn history(mut writer: impl Write, steps: &[Step]) -> io::Result<()> {
     writeln!(writer, "{HISTORY_COLUMNS}")?;
-    for Step {
-        stage,
-        record,
-        seconds,
-    } in steps
-    {
+    for Step { stage, record, seconds } in steps {
         let coding = &record.coding;
         writeln!(
             writer,

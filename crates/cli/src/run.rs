@@ -5,17 +5,14 @@
 
 use crate::config::Experiment;
 use crate::config::experiment::{TaskStart, Unsupervised};
-use crate::load::{Data, LoadError, Part, initial_dictionary};
-use dictlearn::coder::{Coded, CodingReport, encode};
+use crate::evaluate::{Comparison, EvaluationRow, Recovery, code, compare, evaluate};
+use crate::load::{Data, LoadError, initial_dictionary};
+use dictlearn::coder::CodingReport;
 use dictlearn::codes::{Code, Codes};
 use dictlearn::dictionary::{coherence, recovery};
 use dictlearn::error::Error;
-use dictlearn::evaluation::{RidgeSearch, Scores, fit_head, score};
 use dictlearn::learner::{DescentOptions, Learned, Learner, Progress, Record, Status};
-use dictlearn::loss::Loss;
-use dictlearn::lower::{LowerLevel, Problem};
 use dictlearn::objective::{Objective, TrainingData};
-use dictlearn::task::Logistic;
 use faer::MatRef;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -56,41 +53,6 @@ pub struct Step {
     pub record: Record,
     /// Seconds since the run began.
     pub seconds: f64,
-}
-
-/// Task loss, summed and without ridge, of one head on the codes of two dictionaries.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Comparison {
-    /// Loss that gave the codes.
-    pub loss: Loss,
-    /// With the dictionary learned without the task.
-    pub without_task: f64,
-    /// With the dictionary learned with it.
-    pub with_task: f64,
-}
-
-/// A head fitted on fixed features.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EvaluationRow {
-    /// Which features.
-    pub features: &'static str,
-    /// Ridge of the head: chosen by cross-validation, or the task's own.
-    pub ridge: f64,
-    /// Whether the fit reached its tolerance.
-    pub converged: bool,
-    /// On the training samples.
-    pub training: Scores,
-    /// On the held-out samples.
-    pub held_out: Scores,
-}
-
-/// How well the planted dictionary was found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Recovery {
-    /// Mean over planted atoms of the largest `abs(cos)` with a learned one.
-    pub mean: f64,
-    /// The smallest of them.
-    pub min: f64,
 }
 
 /// All that a run found.
@@ -147,14 +109,8 @@ impl Report {
     pub fn shortfalls(&self, experiment: &Experiment) -> Vec<String> {
         let mut found = Vec::new();
         let task = experiment.task.as_ref().zip(self.task.as_ref());
-        let stages = [(
-            Stage::Learn,
-            experiment.learn.require_convergence,
-            &self.learned,
-        )];
-        let stages = stages
-            .into_iter()
-            .chain(task.map(|(t, l)| (Stage::Task, t.require_convergence, l)));
+        let stages = [(Stage::Learn, experiment.learn.require_convergence, &self.learned)];
+        let stages = stages.into_iter().chain(task.map(|(t, l)| (Stage::Task, t.require_convergence, l)));
         for (stage, required, learned) in stages {
             if learned.status == Status::Diverged {
                 let last = learned.history.len();
@@ -163,18 +119,10 @@ impl Report {
                     stage.name()
                 ));
             } else if required && learned.status != Status::Converged {
-                found.push(format!(
-                    "{}: tolerance not reached in max_iterations steps",
-                    stage.name()
-                ));
+                found.push(format!("{}: tolerance not reached in max_iterations steps", stage.name()));
             }
         }
-        let CodingReport {
-            not_converged,
-            n_samples,
-            violation,
-            ..
-        } = self.coding;
+        let CodingReport { not_converged, n_samples, violation, .. } = self.coding;
         if experiment.coding.require_convergence && not_converged > 0 {
             found.push(format!(
                 "coding: {not_converged} of {n_samples} samples not converged (largest relative KKT violation {violation:.1e})"
@@ -188,44 +136,21 @@ impl Report {
 ///
 /// # Errors
 /// See [`RunError`]; diverging and not converging are part of the report.
-pub fn run(
-    experiment: &Experiment,
-    data: &Data,
-    monitor: &mut dyn Monitor,
-) -> Result<Report, RunError> {
+pub fn run(experiment: &Experiment, data: &Data, monitor: &mut dyn Monitor) -> Result<Report, RunError> {
     let began = Instant::now();
     let mut steps = Vec::new();
-    let mut runner = Runner {
-        experiment,
-        data,
-        monitor,
-        steps: &mut steps,
-        began,
-    };
+    let mut runner = Runner { experiment, data, monitor, steps: &mut steps, began };
     let initial = initial_dictionary(experiment, data)?;
     let objective = match experiment.learn.objective {
         Unsupervised::Reconstruction => Objective::Reconstruction,
         Unsupervised::Full => Objective::Full,
     };
-    let learned = runner.stage(
-        Stage::Learn,
-        objective,
-        initial.as_ref(),
-        &experiment.learn.descent,
-    )?;
+    let learned = runner.stage(Stage::Learn, objective, initial.as_ref(), &experiment.learn.descent)?;
     let task = match &experiment.task {
         Some(task) if learned.status != Status::Diverged => {
-            let start = if task.start == TaskStart::Init {
-                initial.as_ref()
-            } else {
-                learned.dictionary.as_ref()
-            };
-            Some(runner.stage(
-                Stage::Task,
-                Objective::Logistic(task.logistic),
-                start,
-                &task.descent,
-            )?)
+            let start =
+                if task.start == TaskStart::Init { initial.as_ref() } else { learned.dictionary.as_ref() };
+            Some(runner.stage(Stage::Task, Objective::Logistic(task.logistic), start, &task.descent)?)
         }
         _ => None,
     };
@@ -241,10 +166,8 @@ pub fn run(
         learned,
         task,
     };
-    conclude(experiment, data, &mut report).map_err(|error| RunError::Refused {
-        origin: data.origin.clone(),
-        error,
-    })?;
+    conclude(experiment, data, &mut report)
+        .map_err(|error| RunError::Refused { origin: data.origin.clone(), error })?;
     report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -273,40 +196,18 @@ impl Runner<'_> {
         };
         let coding = &self.experiment.coding;
         let constraint = self.experiment.dictionary.constraint;
-        let learner = Learner {
-            lower: coding.lower,
-            coder: coding.options,
-            constraint,
-        };
+        let learner = Learner { lower: coding.lower, coder: coding.options, constraint };
         self.monitor.stage(stage, descent.max_iterations);
         let (monitor, steps, began) = (&mut self.monitor, &mut self.steps, self.began);
         let mut observer = |progress: Progress<'_>| {
             let record = *progress.record;
-            steps.push(Step {
-                stage,
-                record,
-                seconds: began.elapsed().as_secs_f64(),
-            });
+            steps.push(Step { stage, record, seconds: began.elapsed().as_secs_f64() });
             monitor.step(stage, &record)
         };
         let learned = learner
-            .learn(
-                data,
-                start,
-                objective,
-                descent,
-                self.experiment.seed,
-                &mut observer,
-            )
-            .map_err(|error| RunError::Refused {
-                origin: self.data.origin.clone(),
-                error,
-            })?;
-        if learned.status == Status::Stopped {
-            Err(RunError::Interrupted)
-        } else {
-            Ok(learned)
-        }
+            .learn(data, start, objective, descent, self.experiment.seed, &mut observer)
+            .map_err(|error| RunError::Refused { origin: self.data.origin.clone(), error })?;
+        if learned.status == Status::Stopped { Err(RunError::Interrupted) } else { Ok(learned) }
     }
 }
 
@@ -314,63 +215,27 @@ impl Runner<'_> {
 fn conclude(experiment: &Experiment, data: &Data, report: &mut Report) -> Result<(), Error> {
     let result = report.result();
     let held_out = data.held_out.as_ref();
-    let held_out = held_out
-        .map(|part| code(experiment, result, part))
-        .transpose()?;
-    let outside = held_out
-        .as_ref()
-        .map(|coded| coded.report)
-        .unwrap_or_default();
+    let held_out = held_out.map(|part| code(experiment, result, part)).transpose()?;
+    let outside = held_out.as_ref().map(|coded| coded.report).unwrap_or_default();
     let coding = result.coded.report.merge(outside);
-    let codes = in_order(
-        data,
-        &result.coded.codes,
-        held_out.as_ref().map(|c| &c.codes),
-    );
+    let codes = in_order(data, &result.coded.codes, held_out.as_ref().map(|c| &c.codes));
     let coherence = coherence(result.dictionary.as_ref());
     (report.coding, report.codes, report.coherence) = (coding, codes, coherence);
     report.recovery = data.planted.as_ref().map(|planted| {
-        let found = |learned: &Learned| {
-            Recovery::of(&recovery(planted.as_ref(), learned.dictionary.as_ref()))
-        };
+        let found =
+            |learned: &Learned| Recovery::of(&recovery(planted.as_ref(), learned.dictionary.as_ref()));
         (found(&report.learned), report.task.as_ref().map(found))
     });
     if let (Some(task), Some(learned)) = (&experiment.task, &report.task) {
         report.comparisons = compare(experiment, data, task.logistic, &report.learned, learned)?;
     }
-    report.evaluation = evaluate(experiment, data, report)?;
+    report.evaluation = evaluate(experiment, data, &report.learned, report.task.as_ref())?;
     Ok(())
-}
-
-impl Recovery {
-    fn of(best: &[f64]) -> Self {
-        let mean = best.iter().sum::<f64>() / best.len() as f64;
-        Self {
-            mean,
-            min: best.iter().copied().fold(f64::INFINITY, f64::min),
-        }
-    }
-}
-
-fn code(experiment: &Experiment, learned: &Learned, part: &Part) -> Result<Coded, Error> {
-    let problem = Problem::new(experiment.coding.lower, learned.dictionary.as_ref());
-    encode(
-        &problem,
-        part.samples.as_ref(),
-        None,
-        experiment.coding.options,
-    )
 }
 
 /// One row a sample of the data, training and held-out samples back in their places.
 fn in_order(data: &Data, training: &Codes, held_out: Option<&Codes>) -> Codes {
-    let mut place: Vec<(usize, Code<'_>)> = data
-        .training
-        .rows
-        .iter()
-        .copied()
-        .zip(training.rows())
-        .collect();
+    let mut place: Vec<(usize, Code<'_>)> = data.training.rows.iter().copied().zip(training.rows()).collect();
     if let (Some(part), Some(codes)) = (&data.held_out, held_out) {
         place.extend(part.rows.iter().copied().zip(codes.rows()));
     }
@@ -378,96 +243,4 @@ fn in_order(data: &Data, training: &Codes, held_out: Option<&Codes>) -> Codes {
     let mut codes = Codes::new(training.n_components());
     place.into_iter().for_each(|(_, code)| codes.push(code));
     codes
-}
-
-/// The head learned with the task, on the training codes of both dictionaries: by the squared loss (the seed's
-/// comparison, whatever the loss) and by the configured loss.
-fn compare(
-    experiment: &Experiment,
-    data: &Data,
-    task: Logistic,
-    without_task: &Learned,
-    with_task: &Learned,
-) -> Result<Vec<Comparison>, Error> {
-    let lower = experiment.coding.lower;
-    let head = with_task.head.as_ref().expect("a task has a head");
-    let labels = data.training.labels.as_deref().ok_or(Error::NoLabels)?;
-    let samples = data.training.samples.as_ref();
-    let loss_of = |lower: LowerLevel, learned: &Learned| -> Result<f64, Error> {
-        let problem = Problem::new(lower, learned.dictionary.as_ref());
-        let coded = encode(&problem, samples, None, experiment.coding.options)?;
-        Ok(task.loss(head, &coded.codes, labels, |_| 1.0))
-    };
-    let row = |loss: Loss| -> Result<Comparison, Error> {
-        let lower = LowerLevel { loss, ..lower };
-        Ok(Comparison {
-            loss,
-            without_task: loss_of(lower, without_task)?,
-            with_task: loss_of(lower, with_task)?,
-        })
-    };
-    Ok(vec![row(Loss::Squared)?, row(lower.loss)?])
-}
-
-/// Heads on the samples themselves and on the codes of both dictionaries, and the head learned with the task; only where
-/// there are labels and held-out samples.
-fn evaluate(
-    experiment: &Experiment,
-    data: &Data,
-    report: &Report,
-) -> Result<Vec<EvaluationRow>, Error> {
-    let training = &data.training;
-    let Some((held_out, (labels, test_labels))) = data
-        .held_out
-        .as_ref()
-        .and_then(|part| Some((part, (training.labels.as_deref()?, part.labels.as_deref()?))))
-    else {
-        return Ok(Vec::new());
-    };
-    let mut rows = Vec::new();
-    let fit =
-        |features: &'static str, inside: &Codes, outside: &Codes| -> Result<EvaluationRow, Error> {
-            let search = RidgeSearch {
-                ridges: experiment.evaluation.ridges.clone(),
-                folds: experiment.evaluation.folds,
-            };
-            let ridge = search.choose(inside, labels, false, experiment.seed)?;
-            let fitted = fit_head(
-                inside,
-                labels,
-                Logistic {
-                    l2: ridge,
-                    penalize_intercept: false,
-                },
-            )?;
-            Ok(EvaluationRow {
-                features,
-                ridge,
-                converged: fitted.converged,
-                training: score(&fitted.head, inside, labels),
-                held_out: score(&fitted.head, outside, test_labels),
-            })
-        };
-    let dense = |part: &Part| Codes::from_dense_columns(part.samples.as_ref());
-    rows.push(fit("samples", &dense(training), &dense(held_out))?);
-    let outside = code(experiment, &report.learned, held_out)?.codes;
-    rows.push(fit(
-        "codes without task",
-        &report.learned.coded.codes,
-        &outside,
-    )?);
-    if let (Some(learned), Some(task)) = (&report.task, &experiment.task) {
-        let outside = code(experiment, learned, held_out)?.codes;
-        let inside = &learned.coded.codes;
-        rows.push(fit("codes with task", inside, &outside)?);
-        let head = learned.head.as_ref().expect("a task has a head");
-        rows.push(EvaluationRow {
-            features: "codes with task, head learned with them",
-            ridge: task.logistic.l2,
-            converged: true,
-            training: score(head, inside, labels),
-            held_out: score(head, &outside, test_labels),
-        });
-    }
-    Ok(rows)
 }

@@ -1,8 +1,9 @@
 //! `summary.json`: what a run found, as one object with its keys in a fixed order. Numbers that are not finite are null.
 
 use crate::config::Experiment;
+use crate::evaluate::{Comparison, EvaluationRow, Recovery};
 use crate::load::Data;
-use crate::run::{Comparison, EvaluationRow, Recovery, Report};
+use crate::run::Report;
 use crate::terminal::{loss_name, status_name};
 use dictlearn::coder::CodingReport;
 use dictlearn::evaluation::Scores;
@@ -74,7 +75,7 @@ struct Evaluation {
     ridge: f64,
     converged: bool,
     training: ScoresOf,
-    held_out: ScoresOf,
+    held_out: Option<ScoresOf>,
 }
 
 #[derive(Serialize)]
@@ -109,10 +110,7 @@ impl Summary {
             },
             shapes: Shapes {
                 n_samples: samples.ncols(),
-                n_held_out: data
-                    .held_out
-                    .as_ref()
-                    .map_or(0, |part| part.samples.ncols()),
+                n_held_out: data.held_out.as_ref().map_or(0, |part| part.samples.ncols()),
                 n_features: samples.nrows(),
                 n_components: experiment.dictionary.n_components,
             },
@@ -174,25 +172,19 @@ impl From<&EvaluationRow> for Evaluation {
             ridge: row.ridge,
             converged: row.converged,
             training: row.training.into(),
-            held_out: row.held_out.into(),
+            held_out: row.held_out.map(ScoresOf::from),
         }
     }
 }
 
 impl From<Scores> for ScoresOf {
     fn from(scores: Scores) -> Self {
-        Self {
-            accuracy: scores.accuracy,
-            log_loss: scores.log_loss,
-        }
+        Self { accuracy: scores.accuracy, log_loss: scores.log_loss }
     }
 }
 
 impl From<Recovery> for Cosines {
     fn from(recovery: Recovery) -> Self {
-        Self {
-            mean: recovery.mean,
-            min: recovery.min,
-        }
+        Self { mean: recovery.mean, min: recovery.min }
     }
 }

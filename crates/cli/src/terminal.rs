@@ -4,8 +4,10 @@
 //! the last place print the same.
 
 use crate::config::Experiment;
+use crate::evaluate::{Comparison, EvaluationRow};
 use crate::load::Data;
-use crate::run::{Comparison, EvaluationRow, Report};
+use crate::run::Report;
+use dictlearn::evaluation::Scores;
 use dictlearn::learner::{Learned, Status};
 use dictlearn::loss::Loss;
 use std::fmt::Write as _;
@@ -17,17 +19,9 @@ pub fn summary(experiment: &Experiment, data: &Data, report: &Report) -> String 
     out.push_str(&descents(experiment, report));
     if let Some((without, with)) = &report.recovery {
         out.push_str("\nPlanted atoms, best |cos| with a learned one: ");
-        let _ = write!(
-            out,
-            "mean {:.4}, min {:.4} without task",
-            without.mean, without.min
-        );
+        let _ = write!(out, "mean {:.4}, min {:.4} without task", without.mean, without.min);
         if let Some(with) = with {
-            let _ = write!(
-                out,
-                "; mean {:.4}, min {:.4} with task",
-                with.mean, with.min
-            );
+            let _ = write!(out, "; mean {:.4}, min {:.4} with task", with.mean, with.min);
         }
         out.push('\n');
     }
@@ -42,15 +36,8 @@ pub fn summary(experiment: &Experiment, data: &Data, report: &Report) -> String 
 
 fn headline(experiment: &Experiment, data: &Data) -> String {
     let (d, n) = (data.training.samples.nrows(), data.training.samples.ncols());
-    let held_out = data
-        .held_out
-        .as_ref()
-        .map_or(0, |part| part.samples.ncols());
-    let held_out = if held_out > 0 {
-        format!(" (and {held_out} held out)")
-    } else {
-        String::new()
-    };
+    let held_out = data.held_out.as_ref().map_or(0, |part| part.samples.ncols());
+    let held_out = if held_out > 0 { format!(" (and {held_out} held out)") } else { String::new() };
     let lower = &experiment.coding.lower;
     format!(
         "{}: {n} samples{held_out} of {d} features, {} atoms, {}, regularization {}\n",
@@ -81,24 +68,11 @@ pub fn status_name(status: Status) -> &'static str {
 }
 
 fn descents(experiment: &Experiment, report: &Report) -> String {
-    let header = [
-        "dictionary",
-        "steps",
-        "status",
-        "objective",
-        "nonzeros",
-        "explained variance",
-        "KKT violation",
-    ];
+    let header =
+        ["dictionary", "steps", "status", "objective", "nonzeros", "explained variance", "KKT violation"];
     let mut rows = vec![header.map(str::to_string).to_vec()];
-    let stages = [
-        ("without task", Some(&report.learned)),
-        ("with task", report.task.as_ref()),
-    ];
-    for (name, learned) in stages
-        .into_iter()
-        .filter_map(|(name, l)| l.map(|l| (name, l)))
-    {
+    let stages = [("without task", Some(&report.learned)), ("with task", report.task.as_ref())];
+    for (name, learned) in stages.into_iter().filter_map(|(name, l)| l.map(|l| (name, l))) {
         rows.push(descent(name, learned));
     }
     let mut out = table(&rows);
@@ -111,12 +85,7 @@ fn descents(experiment: &Experiment, report: &Report) -> String {
             coding.not_converged, coding.n_samples
         );
     }
-    let deficient = report
-        .steps
-        .iter()
-        .map(|step| step.record.rank_deficient)
-        .max()
-        .unwrap_or(0);
+    let deficient = report.steps.iter().map(|step| step.record.rank_deficient).max().unwrap_or(0);
     if deficient > 0 {
         let _ = writeln!(
             out,
@@ -140,7 +109,9 @@ fn descent(name: &str, learned: &Learned) -> Vec<String> {
 }
 
 fn comparisons(rows: &[Comparison]) -> String {
-    let mut out = "\nTask loss of the head learned with the task (a sum, without ridge), on codes of the dictionary\n".to_string();
+    let mut out =
+        "\nTask loss of the head learned with the task (a sum, without ridge), on codes of the dictionary\n"
+            .to_string();
     let mut lines = vec![vec![
         "codes by".to_string(),
         "without task".to_string(),
@@ -148,11 +119,7 @@ fn comparisons(rows: &[Comparison]) -> String {
         String::new(),
     ]];
     for row in rows {
-        let verdict = if row.with_task < row.without_task {
-            "is smaller"
-        } else {
-            "is not smaller"
-        };
+        let verdict = if row.with_task < row.without_task { "is smaller" } else { "is not smaller" };
         lines.push(vec![
             loss_name(row.loss),
             significant(row.without_task),
@@ -165,24 +132,20 @@ fn comparisons(rows: &[Comparison]) -> String {
 }
 
 fn evaluation(rows: &[EvaluationRow]) -> String {
-    let mut out = "\nLogistic heads on fixed features (log-loss is a mean)\n".to_string();
-    let header = [
-        "features",
-        "ridge",
-        "training accuracy",
-        "log-loss",
-        "held-out accuracy",
-        "log-loss",
-    ];
+    let mut out = "\nLogistic heads (log-loss is a mean over samples)\n".to_string();
+    let header = ["features", "ridge", "training accuracy", "log-loss", "held-out accuracy", "log-loss"];
     let mut lines = vec![header.map(str::to_string).to_vec()];
     for row in rows {
+        let held_out = |number: fn(&Scores) -> f64| {
+            row.held_out.as_ref().map_or("-".to_string(), |scores| format!("{:.4}", number(scores)))
+        };
         lines.push(vec![
             row.features.to_string(),
             format!("{}", row.ridge),
             format!("{:.4}", row.training.accuracy),
             format!("{:.4}", row.training.log_loss),
-            format!("{:.4}", row.held_out.accuracy),
-            format!("{:.4}", row.held_out.log_loss),
+            held_out(|scores| scores.accuracy),
+            held_out(|scores| scores.log_loss),
         ]);
     }
     out.push_str(&table(&lines));
@@ -198,23 +161,13 @@ pub fn significant(value: f64) -> String {
         return value.to_string();
     }
     let digits = 5 - value.abs().log10().floor() as i32;
-    if (0..=12).contains(&digits) {
-        format!("{value:.*}", digits as usize)
-    } else {
-        format!("{value:.5e}")
-    }
+    if (0..=12).contains(&digits) { format!("{value:.*}", digits as usize) } else { format!("{value:.5e}") }
 }
 
 /// Columns aligned: the first to the left, the rest to the right, the header's own alignment the same.
 fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(c))
-            .map(String::len)
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(String::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut out = String::new();
     for row in rows {
@@ -237,23 +190,16 @@ mod tests {
 
     #[test]
     fn six_significant_digits() {
-        for (value, text) in [
-            (51.289_999_9, "51.2900"),
-            (0.0012345678, "0.00123457"),
-            (123456789.0, "1.23457e8"),
-            (0.0, "0"),
-        ] {
+        for (value, text) in
+            [(51.289_999_9, "51.2900"), (0.0012345678, "0.00123457"), (123456789.0, "1.23457e8"), (0.0, "0")]
+        {
             assert_eq!(significant(value), text);
         }
     }
 
     #[test]
     fn the_verdict_is_that_of_the_numbers() {
-        let row = |with_task| Comparison {
-            loss: Loss::Squared,
-            without_task: 1.0,
-            with_task,
-        };
+        let row = |with_task| Comparison { loss: Loss::Squared, without_task: 1.0, with_task };
         assert!(comparisons(&[row(0.5)]).contains("with task is smaller"));
         assert!(comparisons(&[row(1.5)]).contains("with task is not smaller"));
         assert!(comparisons(&[row(1.0)]).contains("with task is not smaller"));

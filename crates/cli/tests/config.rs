@@ -3,14 +3,12 @@
 use cli::config::experiment::Source;
 use cli::config::keys::{self, Accepts, Default, KEYS};
 use cli::config::{Experiment, load, parse, to_toml};
-use dictlearn::learner::Optimizer;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const DIGITS: &str =
-    "[data.digits]\n[dictionary]\nn_components = 7\n[coding]\nregularization = 0.1\n";
+const DIGITS: &str = "[data.digits]\n[dictionary]\nn_components = 7\n[coding]\nregularization = 0.1\n";
 
 /// Configs that between them use every key and every choice.
 const EVERYTHING: &[&str] = &[
@@ -43,8 +41,7 @@ const EVERYTHING: &[&str] = &[
 
 fn accepted(text: &str, overrides: &[&str]) -> Experiment {
     let overrides: Vec<String> = overrides.iter().map(|&set| set.to_owned()).collect();
-    parse(text, Path::new("dir/test.toml"), &overrides)
-        .unwrap_or_else(|error| panic!("{text}\n{error}"))
+    parse(text, Path::new("dir/test.toml"), &overrides).unwrap_or_else(|error| panic!("{text}\n{error}"))
 }
 
 /// Every value of a TOML text with its dotted path.
@@ -66,9 +63,7 @@ fn leaves(text: &str) -> BTreeMap<String, toml::Value> {
 fn configs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
     let entries = std::fs::read_dir(folder).expect("the repository has configs");
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("a readable folder").path())
-        .collect();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
     files.sort();
     files
 }
@@ -80,19 +75,13 @@ fn shipped_configs_are_accepted_and_introduce_themselves() {
     for file in files {
         load(&file, &[]).unwrap_or_else(|error| panic!("{error}"));
         let text = std::fs::read_to_string(&file).expect("it was just read");
-        assert!(
-            text.starts_with("# ") && text.is_ascii(),
-            "{}",
-            file.display()
-        );
+        assert!(text.starts_with("# ") && text.is_ascii(), "{}", file.display());
     }
 }
 
 #[test]
 fn text_and_back_is_the_same_experiment() {
-    let shipped = configs()
-        .into_iter()
-        .map(|file| load(&file, &[]).expect("accepted above"));
+    let shipped = configs().into_iter().map(|file| load(&file, &[]).expect("accepted above"));
     let listed = EVERYTHING.iter().map(|text| accepted(text, &[]));
     for experiment in shipped.chain(listed) {
         let text = to_toml(&experiment);
@@ -129,62 +118,33 @@ fn an_absent_key_has_the_default_of_the_table() {
                 Default::Unset(_) | Default::Required(_) => "\"must be given\"",
             };
             let default = leaves(&format!("{path} = {default}")).remove(&path);
-            assert!(
-                given.contains_key(&path) || Some(&value) == default.as_ref(),
-                "{path} = {value}"
-            );
+            assert!(given.contains_key(&path) || Some(&value) == default.as_ref(), "{path} = {value}");
         }
     }
 }
 
 /// The names that deserialising expects in a table, from the error of a key that no table has.
 fn expected_names(table: &str) -> BTreeSet<String> {
-    let set = format!("{table}.no_such_key=1")
-        .trim_start_matches('.')
-        .to_owned();
+    let set = format!("{table}.no_such_key=1").trim_start_matches('.').to_owned();
     let text = DIGITS.replace("[data.digits]\n", "");
-    let error = parse(&text, Path::new("test.toml"), &[set])
-        .expect_err("the key does not exist")
-        .to_string();
-    let (_, names) = error
-        .split_once("accepted here: ")
-        .unwrap_or_else(|| panic!("{table}: {error}"));
-    names
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+    let error = parse(&text, Path::new("test.toml"), &[set]).expect_err("the key does not exist").to_string();
+    let (_, names) = error.split_once("accepted here: ").unwrap_or_else(|| panic!("{table}: {error}"));
+    names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 #[test]
 fn the_schema_has_the_keys_of_the_table() {
     let prefixes = |path: &'static str| path.match_indices('.').map(move |(end, _)| &path[..end]);
-    let tables: BTreeSet<&str> = KEYS
-        .iter()
-        .flat_map(|key| prefixes(key.path))
-        .chain([""])
-        .collect();
+    let tables: BTreeSet<&str> = KEYS.iter().flat_map(|key| prefixes(key.path)).chain([""]).collect();
     for table in tables {
-        let is_choice =
-            keys::find(table).is_some_and(|key| matches!(key.accepts, Accepts::OneOf(_)));
+        let is_choice = keys::find(table).is_some_and(|key| matches!(key.accepts, Accepts::OneOf(_)));
         if is_choice {
             continue;
         }
-        let prefix = if table.is_empty() {
-            String::new()
-        } else {
-            format!("{table}.")
-        };
+        let prefix = if table.is_empty() { String::new() } else { format!("{table}.") };
         let mut listed: BTreeSet<String> = KEYS
             .iter()
-            .filter_map(|key| {
-                key.path
-                    .strip_prefix(&prefix)?
-                    .split('.')
-                    .next()
-                    .map(str::to_owned)
-            })
+            .filter_map(|key| key.path.strip_prefix(&prefix)?.split('.').next().map(str::to_owned))
             .collect();
         if table == "task" {
             listed.insert("learn".to_owned());
@@ -229,8 +189,7 @@ fn every_range_of_the_table_is_enforced() {
                     continue;
                 }
                 let number: f64 = value.parse().expect("a number");
-                let expected =
-                    accepts.accepts_number(number) || accepts.accepts_integer(number as i64);
+                let expected = accepts.accepts_number(number) || accepts.accepts_integer(number as i64);
                 let set = format!("{path}={value}");
                 let result = parse(text, Path::new("test.toml"), std::slice::from_ref(&set));
                 let verdicts = ["out of range", "not accepted"]
@@ -253,46 +212,15 @@ fn overrides_set_one_key() {
     assert_eq!(seed(&["seed=3"]), 3);
     assert_eq!(seed(&["seed = 3", "seed=4"]), 4);
     assert_eq!(seed(&["seed=0x10"]), 16);
-    let written = |overrides: &[&str], path: &str| {
-        leaves(&to_toml(&accepted(DIGITS, overrides)))[path].to_string()
-    };
-    assert_eq!(
-        written(&["coding.regularization=2"], "coding.regularization"),
-        "2.0"
-    );
-    assert_eq!(
-        written(&["dictionary.init=samples"], "dictionary.init"),
-        "\"samples\""
-    );
-    assert_eq!(
-        written(&["dictionary.init=\"random\""], "dictionary.init"),
-        "\"random\""
-    );
-    assert_eq!(
-        written(
-            &["dictionary.init.file=a-b/d_0.npy"],
-            "dictionary.init.file"
-        ),
-        "\"dir/a-b/d_0.npy\""
-    );
-    assert_eq!(
-        written(&["coding.loss.huber.delta=0.5"], "coding.loss.huber.delta"),
-        "0.5"
-    );
-    assert_eq!(
-        written(
-            &["coding.loss={ huber = { delta = 0.5 } }"],
-            "coding.loss.huber.delta"
-        ),
-        "0.5"
-    );
-    assert_eq!(
-        written(
-            &["learn.adam.step=0.5", "learn.batch_size=3"],
-            "learn.batch_size"
-        ),
-        "3"
-    );
+    let written =
+        |overrides: &[&str], path: &str| leaves(&to_toml(&accepted(DIGITS, overrides)))[path].to_string();
+    assert_eq!(written(&["coding.regularization=2"], "coding.regularization"), "2.0");
+    assert_eq!(written(&["dictionary.init=samples"], "dictionary.init"), "\"samples\"");
+    assert_eq!(written(&["dictionary.init=\"random\""], "dictionary.init"), "\"random\"");
+    assert_eq!(written(&["dictionary.init.file=a-b/d_0.npy"], "dictionary.init.file"), "\"dir/a-b/d_0.npy\"");
+    assert_eq!(written(&["coding.loss.huber.delta=0.5"], "coding.loss.huber.delta"), "0.5");
+    assert_eq!(written(&["coding.loss={ huber = { delta = 0.5 } }"], "coding.loss.huber.delta"), "0.5");
+    assert_eq!(written(&["learn.adam.step=0.5", "learn.batch_size=3"], "learn.batch_size"), "3");
     assert_eq!(written(&["name=b", "name=c"], "name"), "\"c\"");
 }
 
@@ -311,10 +239,7 @@ fn paths_are_relative_to_the_config() {
     let other = tempfile::tempdir().expect("a temporary folder");
     let copy = other.path().join("config.toml");
     std::fs::write(&copy, to_toml(&experiment)).expect("a writable folder");
-    assert_eq!(
-        load(&copy, &[]).unwrap_or_else(|error| panic!("{error}")),
-        experiment
-    );
+    assert_eq!(load(&copy, &[]).unwrap_or_else(|error| panic!("{error}")), experiment);
 }
 
 /// A path that the resolved text could not hold is refused.
@@ -324,13 +249,8 @@ fn folders_have_readable_names() {
     use std::os::unix::ffi::OsStrExt as _;
     let file = Path::new(std::ffi::OsStr::from_bytes(b"d\xff/test.toml"));
     let text = DIGITS.replace("[data.digits]", "[data.file]\nsamples = \"x.npy\"");
-    let error = parse(&text, file, &[])
-        .expect_err("the folder is no text")
-        .to_string();
-    assert!(
-        error.contains("a folder whose name is not UTF-8"),
-        "{error}"
-    );
+    let error = parse(&text, file, &[]).expect_err("the folder is no text").to_string();
+    assert!(error.contains("a folder whose name is not UTF-8"), "{error}");
     assert!(parse(DIGITS, file, &[]).is_ok());
 }
 
@@ -339,33 +259,14 @@ fn assert_library_accepts(experiment: &Experiment) {
     if let Source::Synthetic { options, .. } = &experiment.source {
         options.check().expect("checked synthetic data");
     }
-    experiment
-        .coding
-        .lower
-        .check()
-        .expect("a checked lower level");
-    experiment
-        .coding
-        .options
-        .check()
-        .expect("checked coder options");
+    experiment.coding.lower.check().expect("a checked lower level");
+    experiment.coding.options.check().expect("checked coder options");
     let task = experiment.task.as_ref();
     if let Some(task) = task {
         task.logistic.check().expect("a checked task");
     }
-    for descent in [
-        Some(&experiment.learn.descent),
-        task.map(|task| &task.descent),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        match &descent.optimizer {
-            Optimizer::ProximalGradient { .. } => {}
-            Optimizer::Adam { schedule, .. } | Optimizer::Sgd { schedule, .. } => {
-                schedule.check().expect("a checked schedule");
-            }
-        }
+    for descent in [Some(&experiment.learn.descent), task.map(|task| &task.descent)].into_iter().flatten() {
+        descent.check().expect("a checked descent");
     }
 }
 

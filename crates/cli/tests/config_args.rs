@@ -4,14 +4,7 @@ use cli::args::{CheckArgs, Command, RunArgs, command, parse};
 use std::num::NonZeroUsize;
 
 fn run(config: &str) -> RunArgs {
-    RunArgs {
-        config: config.into(),
-        set: Vec::new(),
-        out: None,
-        threads: None,
-        quiet: false,
-        force: false,
-    }
+    RunArgs { config: config.into(), set: Vec::new(), out: None, threads: None, quiet: false, force: false }
 }
 
 fn accepted(line: &str) -> Command {
@@ -42,14 +35,8 @@ fn short_form_is_run() {
 
 #[test]
 fn check_takes_overrides() {
-    let expected = CheckArgs {
-        config: "a.toml".into(),
-        set: vec!["seed=1".to_owned()],
-    };
-    assert_eq!(
-        accepted("tddl check a.toml --set seed=1"),
-        Command::Check(expected)
-    );
+    let expected = CheckArgs { config: "a.toml".into(), set: vec!["seed=1".to_owned()] };
+    assert_eq!(accepted("tddl check a.toml --set seed=1"), Command::Check(expected));
 }
 
 /// A config may be named as a subcommand, or nearly: `tddl run run` and `tddl ./chek` mean the file.
@@ -62,13 +49,7 @@ fn a_path_is_a_config() {
 
 #[test]
 fn usage_errors_exit_with_2_and_help_with_0() {
-    for line in [
-        "tddl chekc",
-        "tddl a b",
-        "tddl",
-        "tddl a.toml --threads 0",
-        "tddl --quiet run a.toml",
-    ] {
+    for line in ["tddl chekc", "tddl a b", "tddl", "tddl a.toml --threads 0", "tddl --quiet run a.toml"] {
         let error = parse(line.split(' ')).expect_err(line);
         assert_eq!(error.exit_code(), 2, "{line}");
     }

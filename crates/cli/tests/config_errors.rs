@@ -24,10 +24,7 @@ fn refused(text: &str, overrides: &[&str]) -> String {
 
 /// The minimal config with one edit.
 fn edited(from: &str, to: &str) -> String {
-    assert!(
-        MINIMAL.contains(from),
-        "{from} is not in the minimal config"
-    );
+    assert!(MINIMAL.contains(from), "{from} is not in the minimal config");
     refused(&MINIMAL.replacen(from, to, 1), &[])
 }
 
@@ -43,10 +40,7 @@ fn set(overrides: &[&str]) -> String {
 
 /// Compares the cases, one below the other, with the snapshot of this name.
 fn check(name: &str, cases: &[(&str, String)]) {
-    let document: String = cases
-        .iter()
-        .map(|(title, error)| format!("--- {title}\n{error}\n\n"))
-        .collect();
+    let document: String = cases.iter().map(|(title, error)| format!("--- {title}\n{error}\n\n")).collect();
     let mut settings = insta::Settings::clone_current();
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, document));
@@ -80,22 +74,10 @@ fn names() {
             ("key of another table", with("[learn]\nstep = 0.1\n")),
             ("unknown key", with("[output]\npictures = true\n")),
             ("misspelt choice", with("loss = \"sqaured\"\n")),
-            (
-                "misspelt choice with parameters",
-                with("loss = { hubber = { delta = 0.1 } }\n"),
-            ),
-            (
-                "unknown choice",
-                edited("n_components = 7", "n_components = 7\ninit = \"kmeans\""),
-            ),
-            (
-                "misspelt parameter",
-                with("loss = { huber = { detla = 0.1 } }\n"),
-            ),
-            (
-                "objective of a task",
-                with("[task.logistic]\n[task.learn]\nobjective = \"full\"\n"),
-            ),
+            ("misspelt choice with parameters", with("loss = { hubber = { delta = 0.1 } }\n")),
+            ("unknown choice", edited("n_components = 7", "n_components = 7\ninit = \"kmeans\"")),
+            ("misspelt parameter", with("loss = { huber = { detla = 0.1 } }\n")),
+            ("objective of a task", with("[task.logistic]\n[task.learn]\nobjective = \"full\"\n")),
         ],
     );
 }
@@ -110,14 +92,8 @@ fn types() {
             ("text for a flag", with("require_convergence = \"yes\"\n")),
             ("number for a choice", with("loss = 2\n")),
             ("choice without parameters", with("loss = \"huber\"\n")),
-            (
-                "two choices",
-                with("loss = { huber = { delta = 0.1 }, power = { exponent = 3 } }\n"),
-            ),
-            (
-                "number for a parameter table",
-                with("loss = { huber = 0.1 }\n"),
-            ),
+            ("two choices", with("loss = { huber = { delta = 0.1 }, power = { exponent = 3 } }\n")),
+            ("number for a parameter table", with("loss = { huber = 0.1 }\n")),
             (
                 "number for a table",
                 edited(
@@ -126,18 +102,12 @@ fn types() {
                 ),
             ),
             ("array of tables", edited("[coding]", "[[coding]]")),
-            (
-                "table for a number",
-                with("[coding.tolerance]\nrelative = 1e-3\n"),
-            ),
+            ("table for a number", with("[coding.tolerance]\nrelative = 1e-3\n")),
             ("too large a number", edited("0.1", "1e999")),
             ("too large an integer", edited("7", "99999999999999999999")),
             (
                 "flag for a column",
-                edited(
-                    "[data.digits]",
-                    "[data.file]\nsamples = \"x.csv\"\nlabel_column = true",
-                ),
+                edited("[data.digits]", "[data.file]\nsamples = \"x.csv\"\nlabel_column = true"),
             ),
         ],
     );
@@ -158,31 +128,16 @@ fn ranges() {
             ("not a number", edited("0.1", "nan")),
             ("tolerance", with("tolerance = 0.5\n")),
             ("exponent", with("loss = { power = { exponent = 1 } }\n")),
-            (
-                "digit split",
-                edited("[data.digits]", "[data.digits]\nsplit = 5"),
-            ),
+            ("digit split", edited("[data.digits]", "[data.digits]\nsplit = 5")),
             (
                 "all digits positive",
-                edited(
-                    "[data.digits]",
-                    "[data.digits]\npositive = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]",
-                ),
+                edited("[data.digits]", "[data.digits]\npositive = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"),
             ),
             ("zero scale", with("[data.preprocessing]\nscale = 0\n")),
             ("empty ridges", with("[evaluation]\nridges = []\n")),
-            (
-                "name",
-                edited("[data.digits]", "name = \"../x\"\n[data.digits]"),
-            ),
+            ("name", edited("[data.digits]", "name = \"../x\"\n[data.digits]")),
             ("stem that is no name", stem_that_is_no_name()),
-            (
-                "delimiter",
-                edited(
-                    "[data.digits]",
-                    "[data.file]\nsamples = \"x.csv\"\ndelimiter = \"; \"",
-                ),
-            ),
+            ("delimiter", edited("[data.digits]", "[data.file]\nsamples = \"x.csv\"\ndelimiter = \"; \"")),
             (
                 "several at once",
                 with(
@@ -222,19 +177,10 @@ fn conflicts() {
     check(
         "conflicts",
         &[
-            (
-                "two sources",
-                edited("[data.digits]", "[data.synthetic]\n[data.digits]\n"),
-            ),
+            ("two sources", edited("[data.digits]", "[data.synthetic]\n[data.digits]\n")),
             ("two methods", with("[learn.sgd]\n[learn.adam]\n")),
-            (
-                "batches without a first order method",
-                with("[learn]\nbatch_size = 4\nproject = \"at_end\"\n"),
-            ),
-            (
-                "convergence without a tolerance",
-                with("[learn]\nrequire_convergence = true\n"),
-            ),
+            ("batches without a first order method", with("[learn]\nbatch_size = 4\nproject = \"at_end\"\n")),
+            ("convergence without a tolerance", with("[learn]\nrequire_convergence = true\n")),
             (
                 "more nonzeros than atoms",
                 edited(
@@ -256,13 +202,7 @@ fn conflicts() {
                     "[data.file]\nsamples = \"x.npy\"\narray = \"X\"\nlabels_array = \"y\"\npositive = [1]\ndelimiter = \";\"",
                 ),
             ),
-            (
-                "unknown ending",
-                edited(
-                    "n_components = 7",
-                    "n_components = 7\ninit = { file = \"d.csv\" }",
-                ),
-            ),
+            ("unknown ending", edited("n_components = 7", "n_components = 7\ninit = { file = \"d.csv\" }")),
         ],
     );
 }
@@ -283,14 +223,8 @@ fn overrides() {
             ("a table", set(&["[coding]#=0"])),
             ("not a value", set(&["coding.loss={ huber = "])),
             ("line break", set(&["seed=1\nname=\"x\""])),
-            (
-                "through a value",
-                set(&["coding.regularization.relative=1"]),
-            ),
-            (
-                "conflict with the file",
-                set(&["data.synthetic.n_samples=5"]),
-            ),
+            ("through a value", set(&["coding.regularization.relative=1"])),
+            ("conflict with the file", set(&["data.synthetic.n_samples=5"])),
             ("missing table created", set(&["learn.batch_size=5"])),
         ],
     );
@@ -299,9 +233,7 @@ fn overrides() {
 /// The error of a file that cannot be read; `folder` is shown as `dir`.
 fn unreadable(folder: &Path, name: &str) -> String {
     let error = cli::config::load(&folder.join(name), &[]).expect_err("no config is there");
-    error
-        .to_string()
-        .replace(folder.to_str().expect("a readable folder"), "dir")
+    error.to_string().replace(folder.to_str().expect("a readable folder"), "dir")
 }
 
 #[test]
@@ -309,11 +241,8 @@ fn files() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     std::fs::write(folder.join("huber.toml"), MINIMAL).expect("a writable folder");
-    std::fs::write(
-        folder.join("latin1.toml"),
-        b"seed = 1\nname = \"na\xefve\"\n",
-    )
-    .expect("a writable folder");
+    std::fs::write(folder.join("latin1.toml"), b"seed = 1\nname = \"na\xefve\"\n")
+        .expect("a writable folder");
     check(
         "files",
         &[

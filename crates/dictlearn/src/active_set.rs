@@ -30,10 +30,7 @@ pub struct CoderOptions {
 
 impl Default for CoderOptions {
     fn default() -> Self {
-        Self {
-            tolerance: 1e-10,
-            max_iterations: 1000,
-        }
+        Self { tolerance: 1e-10, max_iterations: 1000 }
     }
 }
 
@@ -44,18 +41,8 @@ impl CoderOptions {
     /// Names the option, its value and the accepted range.
     pub fn check(self) -> Result<(), InvalidOption> {
         let (tolerance, rounds) = (self.tolerance, self.max_iterations);
-        InvalidOption::check(
-            (1e-14..=1e-2).contains(&tolerance),
-            "tolerance",
-            tolerance,
-            "1e-14 to 1e-2",
-        )?;
-        InvalidOption::check(
-            rounds > 0,
-            "max_iterations",
-            rounds,
-            "a number of at least 1",
-        )
+        InvalidOption::check((1e-14..=1e-2).contains(&tolerance), "tolerance", tolerance, "1e-14 to 1e-2")?;
+        InvalidOption::check(rounds > 0, "max_iterations", rounds, "a number of at least 1")
     }
 }
 
@@ -133,11 +120,7 @@ impl Workspace {
             }
         }
         self.refresh(problem, sample);
-        violation = if violation.is_nan() {
-            violation
-        } else {
-            self.violation(problem) / scale
-        };
+        violation = if violation.is_nan() { violation } else { self.violation(problem) / scale };
         self.outcome(problem, violation <= options.tolerance, violation)
     }
 
@@ -147,11 +130,7 @@ impl Workspace {
             vector.clear();
             vector.resize(k, 0.0);
         }
-        for vector in [
-            &mut self.residual,
-            &mut self.slopes,
-            &mut self.trial_residual,
-        ] {
+        for vector in [&mut self.residual, &mut self.slopes, &mut self.trial_residual] {
             vector.clear();
             vector.resize(d, 0.0);
         }
@@ -173,27 +152,19 @@ impl Workspace {
     fn collect_support(&mut self) {
         let code = &self.code;
         self.support.clear();
-        self.support
-            .extend((0..code.len()).filter(|&j| code[j] != 0.0));
+        self.support.extend((0..code.len()).filter(|&j| code[j] != 0.0));
         self.signs.clear();
-        self.signs
-            .extend(self.support.iter().map(|&j| code[j].signum()));
+        self.signs.extend(self.support.iter().map(|&j| code[j].signum()));
     }
 
     /// Residual, slopes and `g` at the code.
     fn refresh(&mut self, problem: &Problem, sample: &[f64]) {
         let code = &self.code;
-        problem.residual(
-            sample,
-            self.support.iter().map(|&j| (j, code[j])),
-            &mut self.residual,
-        );
+        problem.residual(sample, self.support.iter().map(|&j| (j, code[j])), &mut self.residual);
         problem.lower.loss.slopes(&self.residual, &mut self.slopes);
         problem.correlations(&self.slopes, &mut self.gradient);
         let ridge = problem.lower.ridge();
-        self.support
-            .iter()
-            .for_each(|&j| self.gradient[j] -= ridge * code[j]);
+        self.support.iter().for_each(|&j| self.gradient[j] -= ridge * code[j]);
     }
 
     /// Largest KKT violation, absolute; NaN if an entry is not a number.
@@ -201,11 +172,8 @@ impl Workspace {
         let lambda = problem.lower.regularization;
         let mut worst = 0.0_f64;
         for (&c, &g) in self.code.iter().zip(&self.gradient) {
-            let distance = if c == 0.0 {
-                (g.abs() - lambda).max(0.0)
-            } else {
-                (g - lambda * c.signum()).abs()
-            };
+            let distance =
+                if c == 0.0 { (g.abs() - lambda).max(0.0) } else { (g - lambda * c.signum()).abs() };
             if g.is_nan() {
                 return f64::NAN;
             }
@@ -220,17 +188,9 @@ impl Workspace {
         let pairs = self.code.iter().zip(&self.gradient);
         let mut undecided = pairs.filter(|&(&c, &g)| c == 0.0 && near(g)).count();
         if let Loss::Huber { delta } = problem.lower.loss {
-            undecided += self
-                .residual
-                .iter()
-                .filter(|r| (r.abs() - delta).abs() < KINK * delta)
-                .count();
+            undecided += self.residual.iter().filter(|r| (r.abs() - delta).abs() < KINK * delta).count();
         }
-        SampleOutcome {
-            converged,
-            violation,
-            undecided,
-        }
+        SampleOutcome { converged, violation, undecided }
     }
 
     /// Steps 2 to 4; `false` where no step decreased the objective.
@@ -243,37 +203,21 @@ impl Workspace {
     /// Step 2: the support, ascending, with the worst violators and their signs.
     fn admit_violators(&mut self, problem: &Problem) {
         let (lambda, d) = (problem.lower.regularization, problem.n_features());
-        let room = (d * 9 / 10)
-            .saturating_sub(self.support.len())
-            .clamp(1, BLOCK);
+        let room = (d * 9 / 10).saturating_sub(self.support.len()).clamp(1, BLOCK);
         // With lambda = 0 the problem is smooth: every atom is in the support and signs play no part.
-        let room = if lambda == 0.0 {
-            problem.n_components()
-        } else {
-            room
-        };
+        let room = if lambda == 0.0 { problem.n_components() } else { room };
         let (code, gradient) = (&self.code, &self.gradient);
-        let mut candidates: Vec<usize> = (0..code.len())
-            .filter(|&j| code[j] == 0.0 && gradient[j].abs() > lambda)
-            .collect();
+        let mut candidates: Vec<usize> =
+            (0..code.len()).filter(|&j| code[j] == 0.0 && gradient[j].abs() > lambda).collect();
         if candidates.len() > room {
-            candidates.sort_by(|&a, &b| {
-                gradient[b]
-                    .abs()
-                    .total_cmp(&gradient[a].abs())
-                    .then(a.cmp(&b))
-            });
+            candidates.sort_by(|&a, &b| gradient[b].abs().total_cmp(&gradient[a].abs()).then(a.cmp(&b)));
             candidates.truncate(room);
         }
         self.support.extend(candidates);
         self.support.sort_unstable();
         self.signs.clear();
         let sign = |&j: &usize| {
-            if code[j] == 0.0 {
-                gradient[j].signum()
-            } else {
-                code[j].signum()
-            }
+            if code[j] == 0.0 { gradient[j].signum() } else { code[j].signum() }
         };
         self.signs.extend(self.support.iter().map(sign));
     }
@@ -284,13 +228,10 @@ impl Workspace {
         loop {
             self.direction.clear();
             let pairs = self.support.iter().zip(&self.signs);
-            self.direction
-                .extend(pairs.map(|(&j, s)| self.gradient[j] - lambda * s));
+            self.direction.extend(pairs.map(|(&j, s)| self.gradient[j] - lambda * s));
             self.solve_hessian(problem);
             let wrong = |a: usize| {
-                lambda > 0.0
-                    && self.code[self.support[a]] == 0.0
-                    && self.direction[a] * self.signs[a] <= 0.0
+                lambda > 0.0 && self.code[self.support[a]] == 0.0 && self.direction[a] * self.signs[a] <= 0.0
             };
             let kept: Vec<usize> = (0..self.support.len()).filter(|&a| !wrong(a)).collect();
             if kept.len() == self.support.len() {
@@ -324,9 +265,7 @@ impl Workspace {
             let matrix = self.factor.start(s);
             matrix.copy_from_slice(&hessian);
             (0..s).for_each(|a| matrix[a * s + a] += shift);
-            if matches!(self.factor.factor(), SpdStatus::Definite { .. })
-                || shift > largest.max(1.0)
-            {
+            if matches!(self.factor.factor(), SpdStatus::Definite { .. }) || shift > largest.max(1.0) {
                 break;
             }
             shift *= 10.0;
@@ -337,11 +276,7 @@ impl Workspace {
     /// Step 4: moves the code; `false` (code unchanged) where no step length decreases the objective.
     fn line_search(&mut self, problem: &Problem, sample: &[f64]) -> bool {
         let lambda = problem.lower.regularization;
-        let before = self.objective(
-            problem,
-            &self.residual,
-            self.support.iter().map(|&j| self.code[j]),
-        );
+        let before = self.objective(problem, &self.residual, self.support.iter().map(|&j| self.code[j]));
         let mut t = 1.0;
         for _ in 0..HALVINGS {
             self.trial.clear();
@@ -356,13 +291,8 @@ impl Workspace {
             let pairs = self.support.iter().copied().zip(self.trial.iter().copied());
             problem.residual(sample, pairs, &mut self.trial_residual);
             let after = self.objective(problem, &self.trial_residual, self.trial.iter().copied());
-            if expected > 0.0
-                && after - before <= -1e-4 * expected + 4.0 * f64::EPSILON * before.abs()
-            {
-                self.support
-                    .iter()
-                    .zip(&self.trial)
-                    .for_each(|(&j, &c)| self.code[j] = c);
+            if expected > 0.0 && after - before <= -1e-4 * expected + 4.0 * f64::EPSILON * before.abs() {
+                self.support.iter().zip(&self.trial).for_each(|(&j, &c)| self.code[j] = c);
                 self.collect_support();
                 return true;
             }
@@ -372,12 +302,7 @@ impl Workspace {
         false
     }
 
-    fn objective(
-        &self,
-        problem: &Problem,
-        residual: &[f64],
-        code: impl Iterator<Item = f64>,
-    ) -> f64 {
+    fn objective(&self, problem: &Problem, residual: &[f64], code: impl Iterator<Item = f64>) -> f64 {
         let (lambda, ridge) = (problem.lower.regularization, problem.lower.ridge());
         let penalty: f64 = code.map(|c| lambda * c.abs() + 0.5 * ridge * c * c).sum();
         problem.lower.loss.sum(residual) + penalty
@@ -388,9 +313,8 @@ impl Workspace {
         self.refresh(problem, sample);
         let lambda = problem.lower.regularization;
         let (code, gradient) = (&self.code, &self.gradient);
-        let near: Vec<usize> = (0..code.len())
-            .filter(|&j| code[j] != 0.0 || gradient[j].abs() > lambda)
-            .collect();
+        let near: Vec<usize> =
+            (0..code.len()).filter(|&j| code[j] != 0.0 || gradient[j].abs() > lambda).collect();
         for _ in 0..3 {
             near.iter().for_each(|&j| self.coordinate_step(problem, j));
         }
@@ -403,20 +327,13 @@ impl Workspace {
         let (c, g) = (self.code[j], dot(atom, &self.slopes) - ridge * self.code[j]);
         let steepest = match loss {
             Loss::Squared | Loss::Huber { .. } => 1.0,
-            Loss::Power { .. } => self
-                .residual
-                .iter()
-                .map(|&r| loss.curvature(r))
-                .fold(1e-300, f64::max),
+            Loss::Power { .. } => self.residual.iter().map(|&r| loss.curvature(r)).fold(1e-300, f64::max),
         };
         let mut h = dot(atom, atom) * steepest + ridge;
         let before = loss.sum(&self.residual);
         while h > 0.0 && h.is_finite() {
             let moved = h * c + g;
-            let next = (moved.abs() - problem.lower.regularization)
-                .max(0.0)
-                .copysign(moved)
-                / h;
+            let next = (moved.abs() - problem.lower.regularization).max(0.0).copysign(moved) / h;
             let change = next - c;
             self.trial_residual.copy_from_slice(&self.residual);
             add_scaled(&mut self.trial_residual, -change, atom);
@@ -452,11 +369,7 @@ impl Workspace {
         }
         self.refresh(problem, sample);
         let settled = self.violation(problem) / scale;
-        let same_signs = self
-            .support
-            .iter()
-            .zip(&self.signs)
-            .all(|(&j, s)| self.code[j] * s > 0.0);
+        let same_signs = self.support.iter().zip(&self.signs).all(|(&j, s)| self.code[j] * s > 0.0);
         let smooth = problem.lower.regularization == 0.0;
         if (same_signs || smooth) && settled <= violation.max(1e-12) {
             return settled;
@@ -471,42 +384,26 @@ impl Workspace {
     fn solve_piece(&mut self, problem: &Problem, sample: &[f64]) {
         let lambda = problem.lower.regularization;
         let loss = problem.lower.loss;
-        for t in 0..sample.len() {
-            let inside = loss.curvature(self.residual[t]) > 0.0;
-            self.trial_residual[t] = if inside {
-                sample[t]
-            } else {
-                loss.slope(self.residual[t])
-            };
+        let targets = self.trial_residual.iter_mut().zip(sample.iter().zip(&self.residual));
+        for (target, (&x, &r)) in targets {
+            *target = if loss.curvature(r) > 0.0 { x } else { loss.slope(r) };
         }
         self.direction.clear();
         for (&j, s) in self.support.iter().zip(&self.signs) {
             let sign = if lambda > 0.0 { lambda * s } else { 0.0 };
-            self.direction
-                .push(dot(problem.atom(j), &self.trial_residual) - sign);
+            self.direction.push(dot(problem.atom(j), &self.trial_residual) - sign);
         }
         self.solve_hessian(problem);
-        self.support
-            .iter()
-            .zip(&self.direction)
-            .for_each(|(&j, &c)| self.code[j] = c);
+        self.support.iter().zip(&self.direction).for_each(|(&j, &c)| self.code[j] = c);
     }
 
     /// Coefficients rounded to 24 bits below the largest: forgets the way they were reached.
     fn round_code(&mut self) {
-        let largest = self
-            .support
-            .iter()
-            .map(|&j| self.code[j].abs())
-            .fold(0.0, f64::max);
+        let largest = self.support.iter().map(|&j| self.code[j].abs()).fold(0.0, f64::max);
         let unit = largest.log2().ceil().exp2() * (-24.0_f64).exp2();
         for &j in &self.support {
             let rounded = (self.code[j] / unit).round() * unit;
-            self.code[j] = if rounded == 0.0 {
-                self.code[j]
-            } else {
-                rounded
-            };
+            self.code[j] = if rounded == 0.0 { self.code[j] } else { rounded };
         }
     }
 
@@ -516,12 +413,8 @@ impl Workspace {
         let lambda = problem.lower.regularization;
         self.direction.clear();
         let pairs = self.support.iter().zip(&self.signs);
-        self.direction
-            .extend(pairs.map(|(&j, s)| self.gradient[j] - lambda * s));
+        self.direction.extend(pairs.map(|(&j, s)| self.gradient[j] - lambda * s));
         self.solve_hessian(problem);
-        self.support
-            .iter()
-            .zip(&self.direction)
-            .for_each(|(&j, p)| self.code[j] += p);
+        self.support.iter().zip(&self.direction).for_each(|(&j, p)| self.code[j] += p);
     }
 }

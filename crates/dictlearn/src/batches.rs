@@ -17,29 +17,19 @@ pub(crate) struct Batches {
 
 impl Batches {
     pub fn new(n_samples: usize, size: usize, seed: u64) -> Self {
-        Self {
-            order: (0..n_samples as u32).collect(),
-            position: n_samples,
-            size,
-            seed,
-            epoch: 0,
-        }
+        Self { order: (0..n_samples as u32).collect(), position: n_samples, size, seed, epoch: 0 }
     }
 
     /// Indices of the next batch, ascending.
     pub fn next_batch(&mut self) -> Vec<usize> {
         if self.position == self.order.len() {
             self.order.sort_unstable();
-            self.order
-                .shuffle(&mut generator(self.seed, Purpose::Batches, self.epoch));
+            self.order.shuffle(&mut generator(self.seed, Purpose::Batches, self.epoch));
             self.epoch += 1;
             self.position = 0;
         }
         let end = self.order.len().min(self.position + self.size);
-        let mut batch: Vec<usize> = self.order[self.position..end]
-            .iter()
-            .map(|&i| i as usize)
-            .collect();
+        let mut batch: Vec<usize> = self.order[self.position..end].iter().map(|&i| i as usize).collect();
         batch.sort_unstable();
         self.position = end;
         batch

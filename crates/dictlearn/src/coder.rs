@@ -44,11 +44,7 @@ impl CodingReport {
         Self {
             n_samples: self.n_samples + other.n_samples,
             not_converged: self.not_converged + other.not_converged,
-            violation: if nan {
-                f64::NAN
-            } else {
-                self.violation.max(other.violation)
-            },
+            violation: if nan { f64::NAN } else { self.violation.max(other.violation) },
             undecided: self.undecided + other.undecided,
         }
     }
@@ -79,21 +75,9 @@ pub fn encode(
 ) -> Result<Coded, Error> {
     problem.lower.check()?;
     options.check()?;
-    Error::check_length(
-        "samples",
-        "features",
-        samples.nrows(),
-        problem.n_features(),
-        "the dictionary",
-    )?;
+    Error::check_length("samples", "features", samples.nrows(), problem.n_features(), "the dictionary")?;
     if let Some(start) = start {
-        Error::check_length(
-            "start",
-            "codes",
-            start.n_samples(),
-            samples.ncols(),
-            "the samples",
-        )?;
+        Error::check_length("start", "codes", start.n_samples(), samples.ncols(), "the samples")?;
         Error::check_length(
             "start",
             "atoms",
@@ -121,10 +105,7 @@ pub(crate) fn encode_checked(
             encode_block(workspace, problem, samples, start, options, range)
         })
         .collect();
-    let mut all = Coded {
-        codes: Codes::new(problem.n_components()),
-        report: CodingReport::default(),
-    };
+    let mut all = Coded { codes: Codes::new(problem.n_components()), report: CodingReport::default() };
     for block in blocks {
         all.codes.append(&block.codes);
         all.report = all.report.merge(block.report);
@@ -143,21 +124,9 @@ fn encode_block(
     let mut codes = Codes::new(problem.n_components());
     let mut report = CodingReport::default();
     for i in range {
-        let start = start.map(|codes| codes.row(i)).unwrap_or(Code {
-            support: &[],
-            values: &[],
-        });
-        report = report.merge(
-            workspace
-                .solve(problem, column(samples, i), start.iter(), options)
-                .into(),
-        );
-        codes.push_iter(
-            workspace
-                .support()
-                .iter()
-                .map(|&j| (j, workspace.coefficient(j))),
-        );
+        let start = start.map(|codes| codes.row(i)).unwrap_or(Code { support: &[], values: &[] });
+        report = report.merge(workspace.solve(problem, column(samples, i), start.iter(), options).into());
+        codes.push_iter(workspace.support().iter().map(|&j| (j, workspace.coefficient(j))));
     }
     Coded { codes, report }
 }

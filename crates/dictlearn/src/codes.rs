@@ -27,10 +27,7 @@ pub struct Code<'a> {
 impl Code<'_> {
     /// Pairs of atom index and coefficient.
     pub fn iter(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
-        self.support
-            .iter()
-            .map(|&j| j as usize)
-            .zip(self.values.iter().copied())
+        self.support.iter().map(|&j| j as usize).zip(self.values.iter().copied())
     }
 
     /// Inner product with a dense vector over the atoms.
@@ -42,12 +39,7 @@ impl Code<'_> {
 impl Codes {
     /// No samples yet, `n_components` atoms.
     pub fn new(n_components: usize) -> Self {
-        Self {
-            n_components,
-            indptr: vec![0],
-            indices: Vec::new(),
-            values: Vec::new(),
-        }
+        Self { n_components, indptr: vec![0], indices: Vec::new(), values: Vec::new() }
     }
 
     /// Appends the code of the next sample.
@@ -56,20 +48,10 @@ impl Codes {
     /// If the support is not ascending, out of range or not as long as the values.
     #[track_caller]
     pub fn push(&mut self, code: Code<'_>) {
-        assert_eq!(
-            code.support.len(),
-            code.values.len(),
-            "support and values differ in length"
-        );
+        assert_eq!(code.support.len(), code.values.len(), "support and values differ in length");
         let ascending = code.support.windows(2).all(|w| w[0] < w[1]);
-        let in_range = code
-            .support
-            .last()
-            .is_none_or(|&j| (j as usize) < self.n_components);
-        assert!(
-            ascending && in_range,
-            "support must be ascending and below n_components"
-        );
+        let in_range = code.support.last().is_none_or(|&j| (j as usize) < self.n_components);
+        assert!(ascending && in_range, "support must be ascending and below n_components");
         self.indices.extend_from_slice(code.support);
         self.values.extend_from_slice(code.values);
         self.indptr.push(self.indices.len());
@@ -90,15 +72,11 @@ impl Codes {
     /// If the numbers of atoms differ.
     #[track_caller]
     pub fn append(&mut self, other: &Self) {
-        assert_eq!(
-            self.n_components, other.n_components,
-            "numbers of atoms differ"
-        );
+        assert_eq!(self.n_components, other.n_components, "numbers of atoms differ");
         let offset = self.nnz();
         self.indices.extend_from_slice(&other.indices);
         self.values.extend_from_slice(&other.values);
-        self.indptr
-            .extend(other.indptr[1..].iter().map(|p| p + offset));
+        self.indptr.extend(other.indptr[1..].iter().map(|p| p + offset));
     }
 
     /// The columns of a dense `n_features x n_samples` matrix as codes, every entry stored: fixed features for a head.
@@ -106,10 +84,7 @@ impl Codes {
         let support: Vec<u32> = (0..columns.nrows() as u32).collect();
         let mut codes = Self::new(columns.nrows());
         for i in 0..columns.ncols() {
-            codes.push(Code {
-                support: &support,
-                values: linalg::columns::column(columns, i),
-            });
+            codes.push(Code { support: &support, values: linalg::columns::column(columns, i) });
         }
         codes
     }
@@ -132,10 +107,7 @@ impl Codes {
     /// The code of sample `i`.
     pub fn row(&self, i: usize) -> Code<'_> {
         let range = self.indptr[i]..self.indptr[i + 1];
-        Code {
-            support: &self.indices[range.clone()],
-            values: &self.values[range],
-        }
+        Code { support: &self.indices[range.clone()], values: &self.values[range] }
     }
 
     /// All codes in order.
@@ -179,9 +151,7 @@ impl Codes {
     pub fn by_atom(&self, range: Range<usize>) -> ByAtom {
         let stored = self.indptr[range.start]..self.indptr[range.end];
         let mut starts = vec![0_usize; self.n_components + 1];
-        self.indices[stored.clone()]
-            .iter()
-            .for_each(|&j| starts[j as usize + 1] += 1);
+        self.indices[stored.clone()].iter().for_each(|&j| starts[j as usize + 1] += 1);
         (0..self.n_components).for_each(|j| starts[j + 1] += starts[j]);
         let mut next = starts.clone();
         let mut entries = vec![(0_usize, 0_usize); stored.len()];
@@ -216,18 +186,9 @@ mod tests {
 
     fn example() -> Codes {
         let mut codes = Codes::new(4);
-        codes.push(Code {
-            support: &[1, 3],
-            values: &[0.5, -2.0],
-        });
-        codes.push(Code {
-            support: &[],
-            values: &[],
-        });
-        codes.push(Code {
-            support: &[0, 1, 3],
-            values: &[1.0, 2.0, 3.0],
-        });
+        codes.push(Code { support: &[1, 3], values: &[0.5, -2.0] });
+        codes.push(Code { support: &[], values: &[] });
+        codes.push(Code { support: &[0, 1, 3], values: &[1.0, 2.0, 3.0] });
         codes
     }
 
@@ -246,18 +207,12 @@ mod tests {
         }
         assert_eq!(codes.row(2).dot(&[1.0, 10.0, 0.0, 100.0]), 321.0);
         assert_eq!(codes.select(&[2, 0]).row(1), codes.row(0));
-        assert_eq!(
-            Codes::from_dense_columns(dense.as_ref()).to_dense_columns(),
-            dense
-        );
+        assert_eq!(Codes::from_dense_columns(dense.as_ref()).to_dense_columns(), dense);
     }
 
     #[test]
     #[should_panic(expected = "ascending")]
     fn an_unordered_support_is_refused() {
-        Codes::new(3).push(Code {
-            support: &[2, 1],
-            values: &[1.0, 1.0],
-        });
+        Codes::new(3).push(Code { support: &[2, 1], values: &[1.0, 1.0] });
     }
 }

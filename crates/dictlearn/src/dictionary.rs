@@ -31,51 +31,25 @@ impl Initialization {
     /// # Errors
     /// No samples; fewer distinct nonzero samples than atoms needed from them; given atoms of another shape, not
     /// finite, or one of them zero.
-    pub fn draw(
-        &self,
-        samples: MatRef<'_, f64>,
-        n_components: usize,
-        seed: u64,
-    ) -> Result<Mat<f64>, Error> {
+    pub fn draw(&self, samples: MatRef<'_, f64>, n_components: usize, seed: u64) -> Result<Mat<f64>, Error> {
         let (d, n) = (samples.nrows(), samples.ncols());
         if d == 0 || n == 0 {
-            return Err(Error::Empty {
-                n_samples: n,
-                n_features: d,
-            });
+            return Err(Error::Empty { n_samples: n, n_features: d });
         }
         match self {
             Initialization::Svd => {
                 let directions = linalg::svd::leading_directions(samples, n_components);
                 fill_with_samples(directions, samples, n_components, seed)
             }
-            Initialization::Samples => {
-                fill_with_samples(Mat::zeros(d, 0), samples, n_components, seed)
-            }
+            Initialization::Samples => fill_with_samples(Mat::zeros(d, 0), samples, n_components, seed),
             Initialization::Random => Ok(gaussian_atoms(d, n_components, seed)),
             Initialization::Given(atoms) => {
-                Error::check_length(
-                    "the dictionary",
-                    "features",
-                    atoms.nrows(),
-                    d,
-                    "the samples",
-                )?;
-                Error::check_length(
-                    "the dictionary",
-                    "atoms",
-                    atoms.ncols(),
-                    n_components,
-                    "n_components",
-                )?;
+                Error::check_length("the dictionary", "features", atoms.nrows(), d, "the samples")?;
+                Error::check_length("the dictionary", "atoms", atoms.ncols(), n_components, "n_components")?;
                 Error::check_finite("the dictionary", atoms.as_ref())?;
                 let remedy = "replace the atom";
                 match (0..n_components).find(|&j| norm(column(atoms.as_ref(), j)) == 0.0) {
-                    Some(index) => Err(Error::ZeroNorm {
-                        what: "atom",
-                        index,
-                        remedy,
-                    }),
+                    Some(index) => Err(Error::ZeroNorm { what: "atom", index, remedy }),
                     None => Ok(atoms.clone()),
                 }
             }
@@ -106,20 +80,11 @@ fn fill_with_samples(
     }
     let missing = n_components - first.ncols();
     if chosen.len() < missing {
-        return Err(Error::TooFewSamples {
-            missing,
-            available: chosen.len(),
-        });
+        return Err(Error::TooFewSamples { missing, available: chosen.len() });
     }
     let d = samples.nrows();
     let kept = first.ncols();
-    Ok(Mat::from_fn(d, n_components, |t, j| {
-        if j < kept {
-            first[(t, j)]
-        } else {
-            chosen[j - kept][t]
-        }
-    }))
+    Ok(Mat::from_fn(d, n_components, |t, j| if j < kept { first[(t, j)] } else { chosen[j - kept][t] }))
 }
 
 /// Gaussian atoms of norm 1.
@@ -127,9 +92,7 @@ pub(crate) fn gaussian_atoms(n_features: usize, n_components: usize, seed: u64) 
     let mut generator = generator(seed, Purpose::Initialization, 1);
     let mut atoms = Mat::zeros(n_features, n_components);
     for j in 0..n_components {
-        column_mut(atoms.as_mut(), j)
-            .iter_mut()
-            .for_each(|v| *v = StandardNormal.sample(&mut generator));
+        column_mut(atoms.as_mut(), j).iter_mut().for_each(|v| *v = StandardNormal.sample(&mut generator));
     }
     normalize_columns(atoms.as_mut());
     atoms
@@ -155,15 +118,9 @@ impl Constraint {
         let mut zero = (0..dictionary.ncols()).filter(|&j| norm(column(dictionary, j)) == 0.0);
         match self {
             Constraint::UnitSphere => zero.next().map_or(Ok(()), |index| {
-                Err(Error::ZeroNorm {
-                    what: "atom",
-                    index,
-                    remedy: "start from another dictionary",
-                })
+                Err(Error::ZeroNorm { what: "atom", index, remedy: "start from another dictionary" })
             }),
-            Constraint::FrobeniusSphere if zero.count() == dictionary.ncols() => {
-                Err(Error::ZeroDictionary)
-            }
+            Constraint::FrobeniusSphere if zero.count() == dictionary.ncols() => Err(Error::ZeroDictionary),
             _ => Ok(()),
         }
     }
@@ -186,20 +143,8 @@ impl DictionaryProx {
     fn with<R>(&self, apply: impl FnOnce(&dyn Prox, usize) -> R) -> R {
         let (column_length, length) = (self.n_features, self.n_features * self.n_components);
         match self.constraint {
-            Constraint::UnitSphere => apply(
-                &ColumnSpheres {
-                    column_length,
-                    radius: 1.0,
-                },
-                length,
-            ),
-            Constraint::UnitBall => apply(
-                &ColumnBalls {
-                    column_length,
-                    radius: 1.0,
-                },
-                length,
-            ),
+            Constraint::UnitSphere => apply(&ColumnSpheres { column_length, radius: 1.0 }, length),
+            Constraint::UnitBall => apply(&ColumnBalls { column_length, radius: 1.0 }, length),
             Constraint::FrobeniusSphere => apply(&FrobeniusSphere { radius: 1.0 }, length),
         }
     }
@@ -215,9 +160,7 @@ impl Prox for DictionaryProx {
     }
 
     fn jacobian_product(&self, point: &[f64], step: f64, direction: &mut [f64]) {
-        self.with(|prox, length| {
-            prox.jacobian_product(&point[..length], step, &mut direction[..length])
-        });
+        self.with(|prox, length| prox.jacobian_product(&point[..length], step, &mut direction[..length]));
     }
 }
 
@@ -235,17 +178,11 @@ pub fn coherence(dictionary: MatRef<'_, f64>) -> f64 {
 pub fn recovery(planted: MatRef<'_, f64>, learned: MatRef<'_, f64>) -> Vec<f64> {
     let cosine = |a: &[f64], b: &[f64]| {
         let lengths = norm(a) * norm(b);
-        if lengths > 0.0 {
-            dot(a, b).abs() / lengths
-        } else {
-            0.0
-        }
+        if lengths > 0.0 { dot(a, b).abs() / lengths } else { 0.0 }
     };
     let best = |i: usize| {
         let atom = column(planted, i);
-        (0..learned.ncols())
-            .map(|j| cosine(atom, column(learned, j)))
-            .fold(0.0, f64::max)
+        (0..learned.ncols()).map(|j| cosine(atom, column(learned, j))).fold(0.0, f64::max)
     };
     (0..planted.ncols()).map(best).collect()
 }
@@ -266,11 +203,7 @@ mod tests {
     #[test]
     fn every_start_has_the_number_of_atoms_asked_for_and_unit_norms() {
         let samples = samples();
-        for init in [
-            Initialization::Svd,
-            Initialization::Samples,
-            Initialization::Random,
-        ] {
+        for init in [Initialization::Svd, Initialization::Samples, Initialization::Random] {
             for k in [1, 4, 7] {
                 let atoms = init.draw(samples.as_ref(), k, 3).expect("enough samples");
                 assert_eq!((atoms.nrows(), atoms.ncols()), (4, k));
@@ -287,20 +220,10 @@ mod tests {
     #[test]
     fn too_few_distinct_samples_are_an_error_not_fewer_atoms() {
         let samples = samples();
-        let error = Initialization::Samples
-            .draw(samples.as_ref(), 8, 0)
-            .expect_err("7 distinct nonzero samples");
-        assert_eq!(
-            error,
-            Error::TooFewSamples {
-                missing: 8,
-                available: 7
-            }
-        );
-        assert!(
-            Initialization::Svd.draw(samples.as_ref(), 11, 0).is_ok(),
-            "4 directions and 7 samples"
-        );
+        let error =
+            Initialization::Samples.draw(samples.as_ref(), 8, 0).expect_err("7 distinct nonzero samples");
+        assert_eq!(error, Error::TooFewSamples { missing: 8, available: 7 });
+        assert!(Initialization::Svd.draw(samples.as_ref(), 11, 0).is_ok(), "4 directions and 7 samples");
         assert!(Initialization::Svd.draw(samples.as_ref(), 12, 0).is_err());
     }
 
@@ -309,40 +232,18 @@ mod tests {
         let samples = samples();
         let draw = |atoms: Mat<f64>, k| Initialization::Given(atoms).draw(samples.as_ref(), k, 0);
         assert!(draw(Mat::from_fn(4, 2, |_, _| 2.0), 2).is_ok());
-        assert!(matches!(
-            draw(Mat::from_fn(3, 2, |_, _| 2.0), 2),
-            Err(Error::Shape { found: 3, .. })
-        ));
-        assert!(matches!(
-            draw(Mat::from_fn(4, 2, |_, _| 2.0), 3),
-            Err(Error::Shape { found: 2, .. })
-        ));
-        assert!(matches!(
-            draw(Mat::zeros(4, 2), 2),
-            Err(Error::ZeroNorm { index: 0, .. })
-        ));
+        assert!(matches!(draw(Mat::from_fn(3, 2, |_, _| 2.0), 2), Err(Error::Shape { found: 3, .. })));
+        assert!(matches!(draw(Mat::from_fn(4, 2, |_, _| 2.0), 3), Err(Error::Shape { found: 2, .. })));
+        assert!(matches!(draw(Mat::zeros(4, 2), 2), Err(Error::ZeroNorm { index: 0, .. })));
         let nan = Mat::from_fn(4, 2, |t, j| if (t, j) == (2, 1) { f64::NAN } else { 1.0 });
-        assert!(matches!(
-            draw(nan, 2),
-            Err(Error::NotFinite {
-                row: 1,
-                column: 2,
-                ..
-            })
-        ));
+        assert!(matches!(draw(nan, 2), Err(Error::NotFinite { row: 1, column: 2, .. })));
     }
 
     #[test]
     fn zero_dictionaries_cannot_be_projected_on_spheres() {
         let zero = Mat::zeros(3, 2);
-        assert_eq!(
-            Constraint::FrobeniusSphere.check(zero.as_ref()),
-            Err(Error::ZeroDictionary)
-        );
-        assert!(matches!(
-            Constraint::UnitSphere.check(zero.as_ref()),
-            Err(Error::ZeroNorm { .. })
-        ));
+        assert_eq!(Constraint::FrobeniusSphere.check(zero.as_ref()), Err(Error::ZeroDictionary));
+        assert!(matches!(Constraint::UnitSphere.check(zero.as_ref()), Err(Error::ZeroNorm { .. })));
         assert_eq!(Constraint::UnitBall.check(zero.as_ref()), Ok(()));
     }
 
@@ -351,8 +252,6 @@ mod tests {
         let values = testkit::unit_columns(5, 3, 8);
         let planted = MatRef::from_column_major_slice(&values, 5, 3);
         let learned = Mat::from_fn(5, 3, |t, j| -2.0 * planted[(t, (j + 1) % 3)]);
-        recovery(planted, learned.as_ref())
-            .iter()
-            .for_each(|&c| testkit::assert_close(c, 1.0, 1e-14, 0.0));
+        recovery(planted, learned.as_ref()).iter().for_each(|&c| testkit::assert_close(c, 1.0, 1e-14, 0.0));
     }
 }

@@ -22,30 +22,14 @@ impl InvalidOption {
         value: impl Display,
         accepted: &'static str,
     ) -> Result<(), Self> {
-        if holds {
-            Ok(())
-        } else {
-            Err(Self {
-                name,
-                value: value.to_string(),
-                accepted,
-            })
-        }
+        if holds { Ok(()) } else { Err(Self { name, value: value.to_string(), accepted }) }
     }
 }
 
 impl From<solvers::Error> for Error {
     fn from(error: solvers::Error) -> Self {
-        let solvers::Error::OutOfRange {
-            name,
-            value,
-            accepted,
-        } = error;
-        Error::Option(InvalidOption {
-            name,
-            value: value.to_string(),
-            accepted,
-        })
+        let solvers::Error::OutOfRange { name, value, accepted } = error;
+        Error::Option(InvalidOption { name, value: value.to_string(), accepted })
     }
 }
 
@@ -105,9 +89,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A whole dictionary of zeros under the Frobenius constraint.
-    #[error(
-        "the dictionary is zero, so it cannot be scaled to Frobenius norm 1: start from another one"
-    )]
+    #[error("the dictionary is zero, so it cannot be scaled to Frobenius norm 1: start from another one")]
     ZeroDictionary,
     /// More atoms asked for than samples can supply.
     #[error(
@@ -124,9 +106,7 @@ pub enum Error {
     #[error("the task needs labels, and the data have none")]
     NoLabels,
     /// A sample weight that is negative or not finite.
-    #[error(
-        "weight {value} of sample {index} (counted from 0): weights are finite and not negative"
-    )]
+    #[error("weight {value} of sample {index} (counted from 0): weights are finite and not negative")]
     Weight {
         /// The sample.
         index: usize,
@@ -134,9 +114,7 @@ pub enum Error {
         value: f64,
     },
     /// Labels of a single class.
-    #[error(
-        "all {n_samples} labels are {label}: a classifier needs samples of both classes, 0 and 1"
-    )]
+    #[error("all {n_samples} labels are {label}: a classifier needs samples of both classes, 0 and 1")]
     OneClass {
         /// Number of labels.
         n_samples: usize,
@@ -155,19 +133,11 @@ pub enum Error {
 
 impl Error {
     /// First entry of a column-major `matrix` (rows of the user's array are its columns) that is not finite.
-    pub(crate) fn check_finite(
-        what: &'static str,
-        matrix: faer::MatRef<'_, f64>,
-    ) -> Result<(), Self> {
+    pub(crate) fn check_finite(what: &'static str, matrix: faer::MatRef<'_, f64>) -> Result<(), Self> {
         for row in 0..matrix.ncols() {
             let values = linalg::columns::column(matrix, row);
             if let Some(column) = values.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NotFinite {
-                    what,
-                    row,
-                    column,
-                    value: values[column],
-                });
+                return Err(Error::NotFinite { what, row, column, value: values[column] });
             }
         }
         Ok(())
@@ -181,16 +151,6 @@ impl Error {
         expected: usize,
         reference: &'static str,
     ) -> Result<(), Self> {
-        if found == expected {
-            Ok(())
-        } else {
-            Err(Error::Shape {
-                what,
-                unit,
-                found,
-                expected,
-                reference,
-            })
-        }
+        if found == expected { Ok(()) } else { Err(Error::Shape { what, unit, found, expected, reference }) }
     }
 }

@@ -57,10 +57,7 @@ pub fn fit_head(features: &Codes, labels: &[f64], task: Logistic) -> Result<Fitt
     for _ in 0..MAX_NEWTON {
         let gradient = flatten(&task.head_gradient(&head, features, labels, |_| 1.0));
         if norm(&gradient) <= 1e-9 * (1.0 + gradient_scale(features)) {
-            return Ok(FittedHead {
-                head,
-                converged: true,
-            });
+            return Ok(FittedHead { head, converged: true });
         }
         let Some(direction) = newton_direction(&head, features, task, &gradient) else {
             break;
@@ -76,10 +73,7 @@ pub fn fit_head(features: &Codes, labels: &[f64], task: Logistic) -> Result<Fitt
         };
         (head, value) = (next, next_value);
     }
-    Ok(FittedHead {
-        head,
-        converged: false,
-    })
+    Ok(FittedHead { head, converged: false })
 }
 
 fn objective(head: &Head, features: &Codes, labels: &[f64], task: Logistic) -> f64 {
@@ -87,11 +81,7 @@ fn objective(head: &Head, features: &Codes, labels: &[f64], task: Logistic) -> f
 }
 
 fn flatten(head: &Head) -> Vec<f64> {
-    head.weights
-        .iter()
-        .copied()
-        .chain([head.intercept])
-        .collect()
+    head.weights.iter().copied().chain([head.intercept]).collect()
 }
 
 /// Sum of the absolute values of the features: the size of the terms that cancel in the gradient.
@@ -102,19 +92,11 @@ fn gradient_scale(features: &Codes) -> f64 {
 fn step(head: &Head, direction: &[f64], t: f64) -> Head {
     let (b, w) = direction.split_last().expect("a head has an intercept");
     let weights = head.weights.iter().zip(w).map(|(w, p)| w - t * p).collect();
-    Head {
-        weights,
-        intercept: head.intercept - t * b,
-    }
+    Head { weights, intercept: head.intercept - t * b }
 }
 
 /// `H^-1 gradient` with `H = [C 1]^T diag(p (1 - p)) [C 1] + l2 I`; `None` where `H` is singular.
-fn newton_direction(
-    head: &Head,
-    features: &Codes,
-    task: Logistic,
-    gradient: &[f64],
-) -> Option<Vec<f64>> {
+fn newton_direction(head: &Head, features: &Codes, task: Logistic, gradient: &[f64]) -> Option<Vec<f64>> {
     let size = gradient.len();
     let mut factor = SpdFactor::default();
     let hessian = factor.start(size);
@@ -123,17 +105,11 @@ fn newton_direction(
         let weight = p * (1.0 - p);
         let entries: Vec<(usize, f64)> = code.iter().chain([(size - 1, 1.0)]).collect();
         for (a, &(j, c)) in entries.iter().enumerate() {
-            entries[a..]
-                .iter()
-                .for_each(|&(i, other)| hessian[j * size + i] += weight * c * other);
+            entries[a..].iter().for_each(|&(i, other)| hessian[j * size + i] += weight * c * other);
         }
     }
     (0..size - 1).for_each(|j| hessian[j * size + j] += task.l2);
-    hessian[size * size - 1] += if task.penalize_intercept {
-        task.l2
-    } else {
-        0.0
-    };
+    hessian[size * size - 1] += if task.penalize_intercept { task.l2 } else { 0.0 };
     let mut direction = gradient.to_vec();
     matches!(factor.factor(), SpdStatus::Definite { .. }).then(|| factor.solve(&mut direction))?;
     Some(direction)
@@ -143,20 +119,9 @@ fn newton_direction(
 pub fn score(head: &Head, features: &Codes, labels: &[f64]) -> Scores {
     let scores = head.scores(features);
     let n = labels.len() as f64;
-    let right = scores
-        .iter()
-        .zip(labels)
-        .filter(|(z, y)| (**z > 0.0) == (**y == 1.0))
-        .count();
-    let loss = Logistic {
-        l2: 0.0,
-        penalize_intercept: false,
-    }
-    .loss(head, features, labels, |_| 1.0);
-    Scores {
-        accuracy: right as f64 / n,
-        log_loss: loss / n,
-    }
+    let right = scores.iter().zip(labels).filter(|(z, y)| (**z > 0.0) == (**y == 1.0)).count();
+    let loss = Logistic { l2: 0.0, penalize_intercept: false }.loss(head, features, labels, |_| 1.0);
+    Scores { accuracy: right as f64 / n, log_loss: loss / n }
 }
 
 impl RidgeSearch {
@@ -172,29 +137,17 @@ impl RidgeSearch {
         seed: u64,
     ) -> Result<f64, Error> {
         check_labels(labels, features.n_samples())?;
-        let positive =
-            !self.ridges.is_empty() && self.ridges.iter().all(|r| *r > 0.0 && r.is_finite());
-        InvalidOption::check(
-            positive,
-            "ridges",
-            format!("{:?}", self.ridges),
-            "positive finite numbers",
-        )?;
+        let positive = !self.ridges.is_empty() && self.ridges.iter().all(|r| *r > 0.0 && r.is_finite());
+        InvalidOption::check(positive, "ridges", format!("{:?}", self.ridges), "positive finite numbers")?;
         let fold_of = stratified_folds(labels, self.folds, seed)?;
         let mut best = (f64::INFINITY, 0.0);
         for &l2 in &self.ridges {
             let mut loss = 0.0;
             for fold in 0..self.folds {
-                let inside: Vec<usize> =
-                    (0..labels.len()).filter(|&i| fold_of[i] != fold).collect();
-                let outside: Vec<usize> =
-                    (0..labels.len()).filter(|&i| fold_of[i] == fold).collect();
-                let pick =
-                    |indices: &[usize]| indices.iter().map(|&i| labels[i]).collect::<Vec<f64>>();
-                let task = Logistic {
-                    l2,
-                    penalize_intercept,
-                };
+                let inside: Vec<usize> = (0..labels.len()).filter(|&i| fold_of[i] != fold).collect();
+                let outside: Vec<usize> = (0..labels.len()).filter(|&i| fold_of[i] == fold).collect();
+                let pick = |indices: &[usize]| indices.iter().map(|&i| labels[i]).collect::<Vec<f64>>();
+                let task = Logistic { l2, penalize_intercept };
                 let fitted = fit_head(&features.select(&inside), &pick(&inside), task)?;
                 let held_out = score(&fitted.head, &features.select(&outside), &pick(&outside));
                 loss += held_out.log_loss * outside.len() as f64;
@@ -209,27 +162,15 @@ impl RidgeSearch {
 
 /// A fold for each sample, each class dealt out in a random order.
 fn stratified_folds(labels: &[f64], folds: usize, seed: u64) -> Result<Vec<usize>, Error> {
-    let smaller = [0.0, 1.0]
-        .map(|class| labels.iter().filter(|&&y| y == class).count())
-        .into_iter()
-        .min();
+    let smaller = [0.0, 1.0].map(|class| labels.iter().filter(|&&y| y == class).count()).into_iter().min();
     let fits = folds >= 2 && smaller.is_some_and(|count| count >= folds);
-    InvalidOption::check(
-        fits,
-        "folds",
-        folds,
-        "2 to the number of training samples of the smaller class",
-    )?;
+    InvalidOption::check(fits, "folds", folds, "2 to the number of training samples of the smaller class")?;
     let mut fold_of = vec![0; labels.len()];
     for (block, class) in [0.0, 1.0].into_iter().enumerate() {
-        let mut members: Vec<u32> = (0..labels.len() as u32)
-            .filter(|&i| labels[i as usize] == class)
-            .collect();
+        let mut members: Vec<u32> =
+            (0..labels.len() as u32).filter(|&i| labels[i as usize] == class).collect();
         members.shuffle(&mut generator(seed, Purpose::Folds, block as u64));
-        members
-            .iter()
-            .enumerate()
-            .for_each(|(position, &i)| fold_of[i as usize] = position % folds);
+        members.iter().enumerate().for_each(|(position, &i)| fold_of[i as usize] = position % folds);
     }
     Ok(fold_of)
 }
@@ -245,9 +186,7 @@ pub fn hold_out(
     let class_of = |i: u32| labels.is_some_and(|labels| labels[i as usize] == 1.0);
     let (mut training, mut held_out) = (Vec::new(), Vec::new());
     for (block, class) in [false, true].into_iter().enumerate() {
-        let mut members: Vec<u32> = (0..n_samples as u32)
-            .filter(|&i| class_of(i) == class)
-            .collect();
+        let mut members: Vec<u32> = (0..n_samples as u32).filter(|&i| class_of(i) == class).collect();
         members.shuffle(&mut generator(seed, Purpose::Split, block as u64));
         let out = (fraction * members.len() as f64 + 0.5).floor() as usize;
         held_out.extend(members[..out].iter().map(|&i| i as usize));
@@ -266,39 +205,24 @@ mod tests {
     fn problem(n: usize, k: usize) -> (Codes, Vec<f64>) {
         let values = testkit::normal_matrix(k, n, 4);
         let noise = testkit::normal_vector(n, 5);
-        let label = |i: usize| {
-            f64::from(u8::from(
-                values[i * k] - 0.5 * values[i * k + 1] + noise[i] > 0.2,
-            ))
-        };
+        let label = |i: usize| f64::from(u8::from(values[i * k] - 0.5 * values[i * k + 1] + noise[i] > 0.2));
         let labels = (0..n).map(label).collect();
-        (
-            Codes::from_dense_columns(MatRef::from_column_major_slice(&values, k, n)),
-            labels,
-        )
+        (Codes::from_dense_columns(MatRef::from_column_major_slice(&values, k, n)), labels)
     }
 
     #[test]
     fn fitted_heads_are_stationary() {
         let (features, labels) = problem(60, 4);
         for penalize_intercept in [false, true] {
-            let task = Logistic {
-                l2: 0.5,
-                penalize_intercept,
-            };
+            let task = Logistic { l2: 0.5, penalize_intercept };
             let fitted = fit_head(&features, &labels, task).expect("both classes");
             assert!(fitted.converged);
             let at = |x: &[f64]| {
-                let head = Head {
-                    weights: x[..4].to_vec(),
-                    intercept: x[4],
-                };
+                let head = Head { weights: x[..4].to_vec(), intercept: x[4] };
                 objective(&head, &features, &labels, task)
             };
             let gradient = testkit::gradient(at, &flatten(&fitted.head), 1e-3);
-            gradient
-                .iter()
-                .for_each(|g| testkit::assert_close(*g, 0.0, 0.0, 1e-7));
+            gradient.iter().for_each(|g| testkit::assert_close(*g, 0.0, 0.0, 1e-7));
         }
     }
 
@@ -307,14 +231,7 @@ mod tests {
         let values = [-2.0, -1.0, 1.0, 2.0];
         let features = Codes::from_dense_columns(MatRef::from_column_major_slice(&values, 1, 4));
         let labels = [0.0, 0.0, 1.0, 1.0];
-        let free = fit_head(
-            &features,
-            &labels,
-            Logistic {
-                l2: 0.0,
-                penalize_intercept: false,
-            },
-        );
+        let free = fit_head(&features, &labels, Logistic { l2: 0.0, penalize_intercept: false });
         let head = free.expect("both classes").head;
         assert!(head.weights[0] > 5.0, "the slope grows without bound");
         assert_eq!(score(&head, &features, &labels).accuracy, 1.0);
@@ -323,21 +240,10 @@ mod tests {
     #[test]
     fn the_ridge_is_chosen_on_held_out_folds() {
         let (features, labels) = problem(80, 30);
-        let search = RidgeSearch {
-            ridges: vec![1e-4, 1.0, 10.0, 1e6],
-            folds: 4,
-        };
-        let chosen = search
-            .choose(&features, &labels, false, 1)
-            .expect("enough samples");
-        assert!(
-            (1.0..=10.0).contains(&chosen),
-            "neither overfitted nor flat: {chosen}"
-        );
-        let too_many = RidgeSearch {
-            folds: 41,
-            ..search
-        };
+        let search = RidgeSearch { ridges: vec![1e-4, 1.0, 10.0, 1e6], folds: 4 };
+        let chosen = search.choose(&features, &labels, false, 1).expect("enough samples");
+        assert!((1.0..=10.0).contains(&chosen), "neither overfitted nor flat: {chosen}");
+        let too_many = RidgeSearch { folds: 41, ..search };
         assert!(too_many.choose(&features, &labels, false, 1).is_err());
     }
 

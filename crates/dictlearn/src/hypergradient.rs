@@ -75,15 +75,8 @@ pub fn hypergradient(
     upper: &impl UpperLoss,
     with_samples: bool,
 ) -> Hypergradient {
-    let (d, k, n) = (
-        problem.n_features(),
-        problem.n_components(),
-        samples.ncols(),
-    );
-    assert!(
-        samples.nrows() == d && codes.n_samples() == n && codes.n_components() == k,
-        "shapes do not fit"
-    );
+    let (d, k, n) = (problem.n_features(), problem.n_components(), samples.ncols());
+    assert!(samples.nrows() == d && codes.n_samples() == n && codes.n_components() == k, "shapes do not fit");
     let mut out = Hypergradient {
         value: 0.0,
         dictionary: Mat::zeros(d, k),
@@ -149,9 +142,7 @@ fn accumulate_atoms(dictionary: &mut Mat<f64>, codes: &Codes, parts: &[Part], ra
         .into_par_iter()
         .map(|j| {
             let uses = by_atom.uses(j);
-            let mut sum = uses
-                .first()
-                .map(|_| column(dictionary.as_ref(), j).to_vec())?;
+            let mut sum = uses.first().map(|_| column(dictionary.as_ref(), j).to_vec())?;
             for &(i, position) in uses {
                 let part = &parts[i - range.start];
                 let beta = part.beta[position - codes.indptr()[i]];
@@ -192,13 +183,7 @@ impl Scratch {
         let mut slopes = vec![0.0; d];
         lower.loss.slopes(&self.residual, &mut slopes);
         self.cotangent.reset(d, code.support.len());
-        let view = SampleView {
-            index,
-            lower,
-            code,
-            residual: &self.residual,
-            slopes: &slopes,
-        };
+        let view = SampleView { index, lower, code, residual: &self.residual, slopes: &slopes };
         let value = upper.sample(view, &mut self.cotangent);
         let (beta, rank_deficient) = if upper.is_lower_objective() {
             (vec![0.0; code.values.len()], false)
@@ -216,14 +201,11 @@ impl Scratch {
     fn adjoint(&mut self, problem: &Problem, code: Code<'_>) -> (Vec<f64>, bool) {
         let s = code.support.len();
         self.support.clear();
-        self.support
-            .extend(code.support.iter().map(|&j| j as usize));
+        self.support.extend(code.support.iter().map(|&j| j as usize));
         let q = &self.cotangent.prediction;
         let mut beta: Vec<f64> = self.cotangent.code.clone();
         if q.iter().any(|&v| v != 0.0) {
-            beta.iter_mut()
-                .zip(&self.support)
-                .for_each(|(b, &j)| *b += dot(problem.atom(j), q));
+            beta.iter_mut().zip(&self.support).for_each(|(b, &j)| *b += dot(problem.atom(j), q));
         }
         problem.hessian(&self.support, &self.residual, self.factor.start(s));
         if matches!(self.factor.factor(), SpdStatus::Definite { .. }) {
@@ -233,20 +215,11 @@ impl Scratch {
         let mut hessian = vec![0.0; s * s];
         problem.hessian(&self.support, &self.residual, &mut hessian);
         let solved = minimum_norm_solve(&hessian, &beta);
-        (
-            solved.map_or_else(|| vec![f64::NAN; s], |(solution, _)| solution),
-            true,
-        )
+        (solved.map_or_else(|| vec![f64::NAN; s], |(solution, _)| solution), true)
     }
 
     /// Step 3, but for value and weight.
-    fn assemble(
-        &self,
-        problem: &Problem,
-        code: Code<'_>,
-        beta: Vec<f64>,
-        slopes: Vec<f64>,
-    ) -> Part {
+    fn assemble(&self, problem: &Problem, code: Code<'_>, beta: Vec<f64>, slopes: Vec<f64>) -> Part {
         let (lower, cotangent) = (&problem.lower, &self.cotangent);
         let mut u = vec![0.0; problem.n_features()];
         for (&j, b) in code.support.iter().zip(&beta) {
@@ -256,16 +229,12 @@ impl Scratch {
             Loss::Huber { delta } => outlier_sum(&u, &self.residual, delta),
             _ => 0.0,
         };
-        u.iter_mut()
-            .zip(&self.residual)
-            .for_each(|(u, &r)| *u *= lower.loss.curvature(r));
+        u.iter_mut().zip(&self.residual).for_each(|(u, &r)| *u *= lower.loss.curvature(r));
         let pairs = || beta.iter().zip(code.values);
         let along_codes: f64 = pairs().map(|(b, c)| b * c).sum();
         let along_signs: f64 = pairs().map(|(b, c)| b * c.signum()).sum();
         let derivative = LowerDerivative {
-            regularization: cotangent.regularization
-                - along_signs
-                - lower.elastic_penalty * along_codes,
+            regularization: cotangent.regularization - along_signs - lower.elastic_penalty * along_codes,
             elastic_penalty: cotangent.elastic_penalty - lower.regularization * along_codes,
             l2_regularization: cotangent.l2_regularization - along_codes,
             delta: cotangent.delta + along_delta,
@@ -276,28 +245,15 @@ impl Scratch {
             rank_deficient: false,
             beta,
             slopes,
-            pulled: cotangent
-                .prediction
-                .iter()
-                .zip(&u)
-                .map(|(q, u)| q - u)
-                .collect(),
-            sample: cotangent
-                .sample
-                .iter()
-                .zip(&u)
-                .map(|(x, u)| x + u)
-                .collect(),
+            pulled: cotangent.prediction.iter().zip(&u).map(|(q, u)| q - u).collect(),
+            sample: cotangent.sample.iter().zip(&u).map(|(x, u)| x + u).collect(),
         }
     }
 }
 
 /// `sum over outliers of (D beta)_t sign(r_t)`.
 fn outlier_sum(direction: &[f64], residual: &[f64], delta: f64) -> f64 {
-    let pairs = direction
-        .iter()
-        .zip(residual)
-        .filter(|(_, r)| r.abs() > delta);
+    let pairs = direction.iter().zip(residual).filter(|(_, r)| r.abs() > delta);
     pairs.map(|(u, r)| u * r.signum()).sum()
 }
 

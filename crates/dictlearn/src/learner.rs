@@ -177,23 +177,11 @@ impl Learner {
         self.constraint.check(dictionary)?;
         let k = dictionary.ncols();
         let upper = UpperObjective::new(data, self.lower, self.coder, objective, k);
-        let mut x: Vec<f64> = (0..k)
-            .flat_map(|j| column(dictionary, j).iter().copied())
-            .collect();
+        let mut x: Vec<f64> = (0..k).flat_map(|j| column(dictionary, j).iter().copied()).collect();
         x.resize(upper.n_variables(), 0.0);
-        let prox = DictionaryProx {
-            constraint: self.constraint,
-            n_features: dictionary.nrows(),
-            n_components: k,
-        };
-        let mut descent = Descent {
-            upper,
-            prox,
-            options,
-            observer,
-            history: Vec::new(),
-            x,
-        };
+        let prox =
+            DictionaryProx { constraint: self.constraint, n_features: dictionary.nrows(), n_components: k };
+        let mut descent = Descent { upper, prox, options, observer, history: Vec::new(), x };
         let status = match &options.optimizer {
             Optimizer::ProximalGradient { .. } => descent.proximal_gradient(),
             Optimizer::Adam(adam) => {
@@ -216,20 +204,14 @@ impl DescentOptions {
     /// Names the option, its value and the accepted range.
     pub fn check(&self) -> Result<(), Error> {
         let tolerance = self.tolerance >= 0.0 && self.tolerance.is_finite();
-        InvalidOption::check(
-            tolerance,
-            "tolerance",
-            self.tolerance,
-            "a finite number that is not negative",
-        )?;
+        InvalidOption::check(tolerance, "tolerance", self.tolerance, "a finite number that is not negative")?;
         if let Some(size) = self.batch_size {
             InvalidOption::check(size > 0, "batch_size", size, "at least 1")?;
         }
         match &self.optimizer {
             Optimizer::ProximalGradient { .. } => {
                 let size = self.batch_size.unwrap_or(0);
-                let accepted =
-                    "none with proximal_gradient, which takes all samples: use adam or sgd";
+                let accepted = "none with proximal_gradient, which takes all samples: use adam or sgd";
                 InvalidOption::check(self.batch_size.is_none(), "batch_size", size, accepted)?;
                 self.line_search().map_or(Ok(()), |solver| solver.check())?;
             }
@@ -240,26 +222,13 @@ impl DescentOptions {
     }
 
     fn line_search(&self) -> Option<ProximalGradient> {
-        let Optimizer::ProximalGradient {
-            acceleration,
-            restart,
-            initial_step,
-            max_halvings,
-        } = self.optimizer
+        let Optimizer::ProximalGradient { acceleration, restart, initial_step, max_halvings } =
+            self.optimizer
         else {
             return None;
         };
-        let step = StepRule::Backtracking {
-            initial: initial_step,
-            max_halvings,
-            reset_below: 1e-6,
-        };
-        Some(ProximalGradient {
-            acceleration,
-            restart,
-            step,
-            ..ProximalGradient::default()
-        })
+        let step = StepRule::Backtracking { initial: initial_step, max_halvings, reset_below: 1e-6 };
+        Some(ProximalGradient { acceleration, restart, step, ..ProximalGradient::default() })
     }
 }
 
@@ -275,10 +244,7 @@ struct Descent<'a, 'o> {
 
 impl Descent<'_, '_> {
     fn proximal_gradient(&mut self) -> Status {
-        let solver = self
-            .options
-            .line_search()
-            .expect("called for proximal gradient only");
+        let solver = self.options.line_search().expect("called for proximal gradient only");
         let mut state = solver.start(&self.x);
         for _ in 0..self.options.max_iterations {
             solver.advance(&mut state, &mut self.upper, &self.prox);
@@ -286,9 +252,7 @@ impl Descent<'_, '_> {
                 return Status::Diverged;
             }
             self.x.copy_from_slice(&state.x);
-            let value = state
-                .value
-                .expect("backtracking evaluates the point it accepts");
+            let value = state.value.expect("backtracking evaluates the point it accepts");
             if self.record(value, state.last_step).is_break() {
                 return Status::Stopped;
             }
@@ -307,11 +271,8 @@ impl Descent<'_, '_> {
         mut advance: impl FnMut(&mut [f64], &[f64]),
     ) -> Status {
         let n = self.upper.n_samples();
-        let mut batches = self
-            .options
-            .batch_size
-            .filter(|&size| size < n)
-            .map(|size| Batches::new(n, size, seed));
+        let mut batches =
+            self.options.batch_size.filter(|&size| size < n).map(|size| Batches::new(n, size, seed));
         let each_step = self.options.project == Project::EachStep;
         let mut gradient = vec![0.0; self.x.len()];
         let mut next = self.x.clone();
@@ -344,12 +305,7 @@ impl Descent<'_, '_> {
         if self.options.tolerance == 0.0 {
             return f64::INFINITY;
         }
-        let mut moved: Vec<f64> = self
-            .x
-            .iter()
-            .zip(gradient)
-            .map(|(x, g)| x - step * g)
-            .collect();
+        let mut moved: Vec<f64> = self.x.iter().zip(gradient).map(|(x, g)| x - step * g).collect();
         self.prox.prox(&mut moved, step);
         moved.iter_mut().zip(&self.x).for_each(|(m, x)| *m -= x);
         norm(&moved) / step
@@ -367,11 +323,7 @@ impl Descent<'_, '_> {
     }
 
     fn record(&mut self, objective: f64, step: f64) -> ControlFlow<()> {
-        let seen = self
-            .upper
-            .last
-            .as_ref()
-            .expect("a step evaluates the objective");
+        let seen = self.upper.last.as_ref().expect("a step evaluates the objective");
         let record = Record {
             iteration: self.history.len() + 1,
             objective,
@@ -383,11 +335,7 @@ impl Descent<'_, '_> {
         };
         self.history.push(record);
         let (dictionary, head) = self.upper.unflatten(&self.x);
-        (self.observer)(Progress {
-            record: &record,
-            dictionary,
-            head: head.as_ref(),
-        })
+        (self.observer)(Progress { record: &record, dictionary, head: head.as_ref() })
     }
 
     /// Projects and evaluates the result over all samples.
@@ -402,11 +350,7 @@ impl Descent<'_, '_> {
         let objective = self.upper.value(&self.x);
         let (dictionary, head) = self.upper.unflatten(&self.x);
         let dictionary = dictionary.to_owned();
-        let seen = self
-            .upper
-            .last
-            .take()
-            .expect("the objective was just evaluated at a finite point");
+        let seen = self.upper.last.take().expect("the objective was just evaluated at a finite point");
         Learned {
             dictionary,
             head,

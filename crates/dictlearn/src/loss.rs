@@ -70,9 +70,7 @@ impl Loss {
 
     /// `out_t = phi'(r_t)`.
     pub fn slopes(self, residual: &[f64], out: &mut [f64]) {
-        out.iter_mut()
-            .zip(residual)
-            .for_each(|(o, &r)| *o = self.slope(r));
+        out.iter_mut().zip(residual).for_each(|(o, &r)| *o = self.slope(r));
     }
 
     /// `d/d delta sum_t phi(r_t) = sum over outliers of (abs(r_t) - delta)`; 0 for the other losses.
@@ -92,12 +90,7 @@ impl Loss {
             Loss::Squared => Ok(()),
             Loss::Power { exponent } => {
                 let accepted = "a power from 2 to 10";
-                InvalidOption::check(
-                    (2.0..=10.0).contains(&exponent),
-                    "exponent",
-                    exponent,
-                    accepted,
-                )
+                InvalidOption::check((2.0..=10.0).contains(&exponent), "exponent", exponent, accepted)
             }
             Loss::Huber { delta } => {
                 let accepted = "a positive finite residual size, in the unit of the data";
@@ -149,9 +142,6 @@ mod tests {
         assert!(Loss::Huber { delta: 0.0 }.check().is_err());
         assert!(Loss::Power { exponent: f64::NAN }.check().is_err());
         let error = Loss::Power { exponent: 1.5 }.check().expect_err("below 2");
-        assert_eq!(
-            error.to_string(),
-            "exponent = 1.5: accepted is a power from 2 to 10"
-        );
+        assert_eq!(error.to_string(), "exponent = 1.5: accepted is a power from 2 to 10");
     }
 }

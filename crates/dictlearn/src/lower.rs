@@ -77,18 +77,10 @@ impl Problem {
     #[track_caller]
     pub fn new(lower: LowerLevel, dictionary: MatRef<'_, f64>) -> Self {
         let (d, k) = (dictionary.nrows(), dictionary.ncols());
-        let atoms = (0..k)
-            .flat_map(|j| column(dictionary, j).iter().copied())
-            .collect();
+        let atoms = (0..k).flat_map(|j| column(dictionary, j).iter().copied()).collect();
         let with_gram = matches!(lower.loss, Loss::Squared) && k <= LARGEST_GRAM;
         let gram = with_gram.then(|| linalg::products::gram(dictionary));
-        Self {
-            lower,
-            n_features: d,
-            n_components: k,
-            atoms,
-            gram,
-        }
+        Self { lower, n_features: d, n_components: k, atoms, gram }
     }
 
     /// Number of features `d`.
@@ -108,18 +100,11 @@ impl Problem {
 
     /// `out_j = d_j . vector` for every atom. Cost `2 k d`.
     pub fn correlations(&self, vector: &[f64], out: &mut [f64]) {
-        out.iter_mut()
-            .enumerate()
-            .for_each(|(j, o)| *o = dot(self.atom(j), vector));
+        out.iter_mut().enumerate().for_each(|(j, o)| *o = dot(self.atom(j), vector));
     }
 
     /// `residual = sample - sum_j code_j d_j` over the pairs given.
-    pub fn residual(
-        &self,
-        sample: &[f64],
-        code: impl Iterator<Item = (usize, f64)>,
-        residual: &mut [f64],
-    ) {
+    pub fn residual(&self, sample: &[f64], code: impl Iterator<Item = (usize, f64)>, residual: &mut [f64]) {
         residual.copy_from_slice(sample);
         code.for_each(|(j, c)| linalg::columns::add_scaled(residual, -c, self.atom(j)));
     }
@@ -143,18 +128,11 @@ impl Problem {
 
     fn weighted_gram(&self, support: &[usize], residual: &[f64], out: &mut [f64]) {
         let s = support.len();
-        let weights: Vec<f64> = residual
-            .iter()
-            .map(|&r| self.lower.loss.curvature(r))
-            .collect();
+        let weights: Vec<f64> = residual.iter().map(|&r| self.lower.loss.curvature(r)).collect();
         let mut weighted = vec![0.0; self.n_features];
         for (b, &j) in support.iter().enumerate() {
             let atom = self.atom(j);
-            weighted
-                .iter_mut()
-                .zip(atom)
-                .zip(&weights)
-                .for_each(|((o, a), w)| *o = a * w);
+            weighted.iter_mut().zip(atom).zip(&weights).for_each(|((o, a), w)| *o = a * w);
             (b..s).for_each(|a| out[b * s + a] = dot(&weighted, self.atom(support[a])));
         }
     }
@@ -174,22 +152,8 @@ mod tests {
         };
         let penalty = lower.penalty(&[1.0, -2.0, 0.0]);
         testkit::assert_close(penalty, 0.5 * (3.0 + 0.1 * 5.0) + 0.15 * 5.0, 1e-15, 0.0);
-        assert!(
-            LowerLevel {
-                regularization: -1.0,
-                ..lower
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            LowerLevel {
-                elastic_penalty: f64::INFINITY,
-                ..lower
-            }
-            .check()
-            .is_err()
-        );
+        assert!(LowerLevel { regularization: -1.0, ..lower }.check().is_err());
+        assert!(LowerLevel { elastic_penalty: f64::INFINITY, ..lower }.check().is_err());
     }
 
     #[test]
@@ -197,17 +161,9 @@ mod tests {
         let dictionary = testkit::unit_columns(6, 4, 3);
         let dictionary = MatRef::from_column_major_slice(&dictionary, 6, 4);
         let sample = testkit::normal_matrix(6, 1, 4);
-        for loss in [
-            Loss::Squared,
-            Loss::Power { exponent: 2.5 },
-            Loss::Huber { delta: 0.6 },
-        ] {
-            let lower = LowerLevel {
-                loss,
-                regularization: 0.5,
-                elastic_penalty: 0.2,
-                l2_regularization: 0.3,
-            };
+        for loss in [Loss::Squared, Loss::Power { exponent: 2.5 }, Loss::Huber { delta: 0.6 }] {
+            let lower =
+                LowerLevel { loss, regularization: 0.5, elastic_penalty: 0.2, l2_regularization: 0.3 };
             let problem = Problem::new(lower, dictionary);
             let gradient = |c: &[f64], out: &mut [f64]| {
                 let mut residual = vec![0.0; 6];
@@ -215,9 +171,7 @@ mod tests {
                 let mut slopes = vec![0.0; 6];
                 loss.slopes(&residual, &mut slopes);
                 problem.correlations(&slopes, out);
-                out.iter_mut()
-                    .zip(c)
-                    .for_each(|(o, c)| *o = lower.ridge() * c - *o);
+                out.iter_mut().zip(c).for_each(|(o, c)| *o = lower.ridge() * c - *o);
             };
             let code = [0.3, -0.2, 0.1, 0.4];
             let mut residual = vec![0.0; 6];

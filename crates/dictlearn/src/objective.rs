@@ -47,19 +47,13 @@ impl TrainingData<'_> {
     pub fn check(&self, objective: Objective) -> Result<(), Error> {
         let (d, n) = (self.samples.nrows(), self.samples.ncols());
         if d == 0 || n == 0 {
-            return Err(Error::Empty {
-                n_samples: n,
-                n_features: d,
-            });
+            return Err(Error::Empty { n_samples: n, n_features: d });
         }
         Error::check_finite("samples", self.samples)?;
         if let Some(weights) = self.weights {
             Error::check_length("weights", "entries", weights.len(), n, "the samples")?;
             if let Some(index) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
-                return Err(Error::Weight {
-                    index,
-                    value: weights[index],
-                });
+                return Err(Error::Weight { index, value: weights[index] });
             }
         }
         match objective {
@@ -119,17 +113,7 @@ impl<'a> UpperObjective<'a> {
             pairs.map(|(x, m)| (x - m) * (x - m)).sum()
         };
         let energy = (0..n).map(distance).collect();
-        Self {
-            data,
-            lower,
-            coder,
-            objective,
-            n_components,
-            energy,
-            batch: None,
-            start: None,
-            last: None,
-        }
+        Self { data, lower, coder, objective, n_components, energy, batch: None, start: None, last: None }
     }
 
     /// Number of samples over all.
@@ -139,11 +123,7 @@ impl<'a> UpperObjective<'a> {
 
     /// Number of variables: dictionary and head.
     pub fn n_variables(&self) -> usize {
-        let head = if matches!(self.objective, Objective::Logistic(_)) {
-            self.n_components + 1
-        } else {
-            0
-        };
+        let head = if matches!(self.objective, Objective::Logistic(_)) { self.n_components + 1 } else { 0 };
         self.data.samples.nrows() * self.n_components + head
     }
 
@@ -160,12 +140,7 @@ impl<'a> UpperObjective<'a> {
                 column_mut(samples.as_mut(), to).copy_from_slice(column(data.samples, from));
             }
             let (labels, weights) = (pick(data.labels, &indices), pick(data.weights, &indices));
-            Batch {
-                samples,
-                labels,
-                weights,
-                indices,
-            }
+            Batch { samples, labels, weights, indices }
         });
     }
 
@@ -173,10 +148,7 @@ impl<'a> UpperObjective<'a> {
     pub fn unflatten<'x>(&self, x: &'x [f64]) -> (MatRef<'x, f64>, Option<Head>) {
         let (d, k) = (self.data.samples.nrows(), self.n_components);
         let (dictionary, head) = x.split_at(d * k);
-        let head = head.split_last().map(|(b, w)| Head {
-            weights: w.to_vec(),
-            intercept: *b,
-        });
+        let head = head.split_last().map(|(b, w)| Head { weights: w.to_vec(), intercept: *b });
         (MatRef::from_column_major_slice(dictionary, d, k), head)
     }
 
@@ -186,15 +158,9 @@ impl<'a> UpperObjective<'a> {
         }
         let (dictionary, head) = self.unflatten(x);
         let problem = Problem::new(self.lower, dictionary);
-        let (samples, labels, weights, scale) = self.view();
+        let (TrainingData { samples, labels, weights }, scale) = self.view();
         let coded = encode_checked(&problem, samples, self.start.as_ref(), self.coder);
-        let parts = Parts {
-            problem: &problem,
-            samples,
-            codes: &coded.codes,
-            weights,
-            scale,
-        };
+        let parts = Parts { problem: &problem, samples, codes: &coded.codes, weights, scale };
         let (value, rank_deficient) = match (self.objective, head) {
             (Objective::Logistic(task), Some(head)) => {
                 let labels = labels.expect("a task was checked to have labels");
@@ -211,26 +177,22 @@ impl<'a> UpperObjective<'a> {
         if self.batch.is_none() {
             self.start = Some(coded.codes.clone());
         }
-        self.last = Some(Evaluation {
-            coded,
-            rank_deficient,
-            explained_variance,
-        });
+        self.last = Some(Evaluation { coded, rank_deficient, explained_variance });
         value
     }
 
-    fn view(&self) -> (MatRef<'_, f64>, Option<&[f64]>, Option<&[f64]>, f64) {
+    /// The samples at hand with their labels and weights, and the factor of their sum.
+    fn view(&self) -> (TrainingData<'_>, f64) {
         match &self.batch {
             Some(batch) => {
-                let scale = self.n_samples() as f64 / batch.indices.len() as f64;
-                (
-                    batch.samples.as_ref(),
-                    batch.labels.as_deref(),
-                    batch.weights.as_deref(),
-                    scale,
-                )
+                let data = TrainingData {
+                    samples: batch.samples.as_ref(),
+                    labels: batch.labels.as_deref(),
+                    weights: batch.weights.as_deref(),
+                };
+                (data, self.n_samples() as f64 / batch.indices.len() as f64)
             }
-            None => (self.data.samples, self.data.labels, self.data.weights, 1.0),
+            None => (self.data, 1.0),
         }
     }
 }
@@ -267,26 +229,13 @@ struct Parts<'a> {
 impl Parts<'_> {
     /// Value, and the gradient in the dictionary if asked for; also the number of rank-deficient samples.
     fn plain(&self, upper: impl UpperLoss, gradient: Option<&mut [f64]>) -> (f64, usize) {
-        let upper = Weighted {
-            upper,
-            weights: self.weights,
-            scale: self.scale,
-        };
+        let upper = Weighted { upper, weights: self.weights, scale: self.scale };
         let Some(gradient) = gradient else {
             return (total(self.problem, self.samples, self.codes, &upper), 0);
         };
         let found = hypergradient(self.problem, self.samples, self.codes, &upper, false);
-        let Hypergradient {
-            value,
-            dictionary,
-            rank_deficient,
-            ..
-        } = found;
-        for (j, atom) in gradient
-            .chunks_mut(dictionary.nrows())
-            .take(dictionary.ncols())
-            .enumerate()
-        {
+        let Hypergradient { value, dictionary, rank_deficient, .. } = found;
+        for (j, atom) in gradient.chunks_mut(dictionary.nrows()).take(dictionary.ncols()).enumerate() {
             atom.copy_from_slice(column(dictionary.as_ref(), j));
         }
         (value, rank_deficient)
@@ -318,12 +267,8 @@ mod tests {
     use super::*;
     use crate::loss::Loss;
 
-    const LOWER: LowerLevel = LowerLevel {
-        loss: Loss::Squared,
-        regularization: 0.1,
-        elastic_penalty: 0.1,
-        l2_regularization: 0.0,
-    };
+    const LOWER: LowerLevel =
+        LowerLevel { loss: Loss::Squared, regularization: 0.1, elastic_penalty: 0.1, l2_regularization: 0.0 };
 
     /// The whole gradient, head and ridge included, against differences; and batches that add up.
     #[test]
@@ -333,20 +278,10 @@ mod tests {
         let samples = MatRef::from_column_major_slice(&samples, d, n);
         let labels: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
         let weights: Vec<f64> = (0..n).map(|i| 0.5 + 0.1 * i as f64).collect();
-        let data = TrainingData {
-            samples,
-            labels: Some(&labels),
-            weights: Some(&weights),
-        };
-        let coder = CoderOptions {
-            tolerance: 1e-13,
-            max_iterations: 500,
-        };
+        let data = TrainingData { samples, labels: Some(&labels), weights: Some(&weights) };
+        let coder = CoderOptions { tolerance: 1e-13, max_iterations: 500 };
         for penalize_intercept in [false, true] {
-            let objective = Objective::Logistic(Logistic {
-                l2: 0.3,
-                penalize_intercept,
-            });
+            let objective = Objective::Logistic(Logistic { l2: 0.3, penalize_intercept });
             let mut upper = UpperObjective::new(data, LOWER, coder, objective, k);
             let mut x = testkit::unit_columns(d, k, 2);
             x.extend(testkit::normal_vector(k + 1, 3));
@@ -359,11 +294,7 @@ mod tests {
             assert!(error < 1e-8, "gradient off by {error:e}");
             let ridge = 0.15
                 * (dot(&x[d * k..x.len() - 1], &x[d * k..x.len() - 1])
-                    + if penalize_intercept {
-                        x[x.len() - 1] * x[x.len() - 1]
-                    } else {
-                        0.0
-                    });
+                    + if penalize_intercept { x[x.len() - 1] * x[x.len() - 1] } else { 0.0 });
             let mut halves = 0.0;
             for indices in [vec![0, 2, 4, 6, 8], vec![1, 3, 5, 7, 9]] {
                 upper.set_batch(Some(indices));

@@ -58,10 +58,8 @@ pub fn make_sparse_coded_signal(options: &SyntheticOptions, seed: u64) -> Result
         order.extend(0..k as u32);
         let (places, _) = order.partial_shuffle(&mut generator, options.n_nonzero);
         places.sort_unstable();
-        let code: Vec<(usize, f64)> = places
-            .iter()
-            .map(|&j| (j as usize, StandardNormal.sample(&mut generator)))
-            .collect();
+        let code: Vec<(usize, f64)> =
+            places.iter().map(|&j| (j as usize, StandardNormal.sample(&mut generator))).collect();
         let sample = column_mut(samples.as_mut(), i);
         for &(j, c) in &code {
             add_scaled(sample, options.scale * c, column(dictionary.as_ref(), j));
@@ -74,21 +72,14 @@ pub fn make_sparse_coded_signal(options: &SyntheticOptions, seed: u64) -> Result
         labels.push(f64::from(u8::from(first > 0.0)));
         codes.push_iter(code.into_iter());
     }
-    Ok(Synthetic {
-        samples,
-        dictionary,
-        codes,
-        labels,
-    })
+    Ok(Synthetic { samples, dictionary, codes, labels })
 }
 
 fn planted_atoms(d: usize, k: usize, seed: u64) -> Mat<f64> {
     let mut generator = generator(seed, Purpose::Synthetic, 0);
     let mut atoms = Mat::zeros(d, k);
     for j in 0..k {
-        column_mut(atoms.as_mut(), j)
-            .iter_mut()
-            .for_each(|v| *v = StandardNormal.sample(&mut generator));
+        column_mut(atoms.as_mut(), j).iter_mut().for_each(|v| *v = StandardNormal.sample(&mut generator));
     }
     normalize_columns(atoms.as_mut());
     atoms
@@ -100,11 +91,8 @@ impl SyntheticOptions {
     /// # Errors
     /// Names the option, its value and the accepted range.
     pub fn check(&self) -> Result<(), InvalidOption> {
-        let counts = [
-            ("n_samples", self.n_samples),
-            ("n_features", self.n_features),
-            ("n_atoms", self.n_atoms),
-        ];
+        let counts =
+            [("n_samples", self.n_samples), ("n_features", self.n_features), ("n_atoms", self.n_atoms)];
         for (name, count) in counts {
             InvalidOption::check((1..=MOST).contains(&count), name, count, "1 to 100 million")?;
         }
@@ -113,12 +101,7 @@ impl SyntheticOptions {
         let scale = self.scale > 0.0 && self.scale.is_finite();
         InvalidOption::check(scale, "scale", self.scale, "a positive finite number")?;
         let noise = self.noise >= 0.0 && self.noise.is_finite();
-        InvalidOption::check(
-            noise,
-            "noise",
-            self.noise,
-            "a finite number that is not negative",
-        )
+        InvalidOption::check(noise, "noise", self.noise, "a finite number that is not negative")
     }
 }
 
@@ -129,14 +112,8 @@ const MOST: usize = 100_000_000;
 mod tests {
     use super::*;
 
-    const OPTIONS: SyntheticOptions = SyntheticOptions {
-        n_samples: 40,
-        n_features: 6,
-        n_atoms: 5,
-        n_nonzero: 2,
-        scale: 0.5,
-        noise: 0.0,
-    };
+    const OPTIONS: SyntheticOptions =
+        SyntheticOptions { n_samples: 40, n_features: 6, n_atoms: 5, n_nonzero: 2, scale: 0.5, noise: 0.0 };
 
     #[test]
     fn noise_free_signals_are_the_planted_codes_times_atoms() {
@@ -144,79 +121,35 @@ mod tests {
         for (i, code) in signal.codes.rows().enumerate() {
             assert_eq!(code.support.len(), 2);
             let mut rebuilt = vec![0.0; 6];
-            code.iter().for_each(|(j, c)| {
-                add_scaled(&mut rebuilt, 0.5 * c, column(signal.dictionary.as_ref(), j))
-            });
-            testkit::assert_slices_close(
-                column(signal.samples.as_ref(), i),
-                &rebuilt,
-                1e-15,
-                1e-15,
-            );
+            code.iter()
+                .for_each(|(j, c)| add_scaled(&mut rebuilt, 0.5 * c, column(signal.dictionary.as_ref(), j)));
+            testkit::assert_slices_close(column(signal.samples.as_ref(), i), &rebuilt, 1e-15, 1e-15);
             let first: f64 = code.iter().filter(|(j, _)| *j < 3).map(|(_, c)| c).sum();
             assert_eq!(signal.labels[i] == 1.0, first > 0.0);
         }
         let used = signal.codes.by_atom(0..40);
-        assert!(
-            (0..5).all(|j| used.uses(j).len() > 5),
-            "places are spread over the atoms"
-        );
+        assert!((0..5).all(|j| used.uses(j).len() > 5), "places are spread over the atoms");
     }
 
     #[test]
     fn noise_has_the_size_asked_for_and_seeds_matter() {
-        let clean = make_sparse_coded_signal(
-            &SyntheticOptions {
-                n_samples: 500,
-                ..OPTIONS
-            },
-            7,
-        )
-        .expect("in range");
-        let noisy = SyntheticOptions {
-            n_samples: 500,
-            noise: 0.3,
-            ..OPTIONS
-        };
+        let clean =
+            make_sparse_coded_signal(&SyntheticOptions { n_samples: 500, ..OPTIONS }, 7).expect("in range");
+        let noisy = SyntheticOptions { n_samples: 500, noise: 0.3, ..OPTIONS };
         let noisy = make_sparse_coded_signal(&noisy, 7).expect("in range");
         let energy = (noisy.samples - &clean.samples).squared_norm_l2() / 3000.0;
         testkit::assert_close(energy.sqrt(), 0.3, 0.05, 0.0);
         let shorter = make_sparse_coded_signal(&OPTIONS, 7).expect("in range");
-        assert_eq!(
-            column(shorter.samples.as_ref(), 39),
-            column(clean.samples.as_ref(), 39)
-        );
+        assert_eq!(column(shorter.samples.as_ref(), 39), column(clean.samples.as_ref(), 39));
         let other = make_sparse_coded_signal(&OPTIONS, 8).expect("in range");
-        assert_ne!(
-            column(shorter.samples.as_ref(), 0),
-            column(other.samples.as_ref(), 0)
-        );
+        assert_ne!(column(shorter.samples.as_ref(), 0), column(other.samples.as_ref(), 0));
     }
 
     #[test]
     fn options_out_of_range_are_named() {
-        let error = SyntheticOptions {
-            n_nonzero: 6,
-            ..OPTIONS
-        }
-        .check()
-        .expect_err("more than atoms");
+        let error = SyntheticOptions { n_nonzero: 6, ..OPTIONS }.check().expect_err("more than atoms");
         assert_eq!(error.to_string(), "n_nonzero = 6: accepted is 1 to n_atoms");
-        assert!(
-            SyntheticOptions {
-                n_samples: 0,
-                ..OPTIONS
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            SyntheticOptions {
-                noise: f64::NAN,
-                ..OPTIONS
-            }
-            .check()
-            .is_err()
-        );
+        assert!(SyntheticOptions { n_samples: 0, ..OPTIONS }.check().is_err());
+        assert!(SyntheticOptions { noise: f64::NAN, ..OPTIONS }.check().is_err());
     }
 }

@@ -30,18 +30,12 @@ pub struct Head {
 impl Head {
     /// All zero.
     pub fn zeros(n_components: usize) -> Self {
-        Self {
-            weights: vec![0.0; n_components],
-            intercept: 0.0,
-        }
+        Self { weights: vec![0.0; n_components], intercept: 0.0 }
     }
 
     /// Scores of all samples.
     pub fn scores(&self, codes: &Codes) -> Vec<f64> {
-        codes
-            .rows()
-            .map(|code| code.dot(&self.weights) + self.intercept)
-            .collect()
+        codes.rows().map(|code| code.dot(&self.weights) + self.intercept).collect()
     }
 }
 
@@ -53,11 +47,7 @@ pub fn softplus(z: f64) -> f64 {
 /// `1 / (1 + exp(-z))` without overflow.
 pub fn sigmoid(z: f64) -> f64 {
     let e = (-z.abs()).exp();
-    if z >= 0.0 {
-        1.0 / (1.0 + e)
-    } else {
-        e / (1.0 + e)
-    }
+    if z >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
 impl Logistic {
@@ -76,26 +66,14 @@ impl Logistic {
 
     /// `l2/2 (|w|^2 [+ b^2])`.
     pub fn ridge(self, head: &Head) -> f64 {
-        let intercept = if self.penalize_intercept {
-            head.intercept * head.intercept
-        } else {
-            0.0
-        };
+        let intercept = if self.penalize_intercept { head.intercept * head.intercept } else { 0.0 };
         0.5 * self.l2 * (linalg::columns::dot(&head.weights, &head.weights) + intercept)
     }
 
     /// `sum_i weight_i (softplus(z_i) - y_i z_i)`, without the ridge.
-    pub fn loss(
-        self,
-        head: &Head,
-        codes: &Codes,
-        labels: &[f64],
-        weight: impl Fn(usize) -> f64,
-    ) -> f64 {
+    pub fn loss(self, head: &Head, codes: &Codes, labels: &[f64], weight: impl Fn(usize) -> f64) -> f64 {
         let terms = head.scores(codes).into_iter().zip(labels).enumerate();
-        terms
-            .map(|(i, (z, y))| weight(i) * (softplus(z) - y * z))
-            .sum()
+        terms.map(|(i, (z, y))| weight(i) * (softplus(z) - y * z)).sum()
     }
 
     /// Gradient of loss and ridge in the head.
@@ -109,15 +87,10 @@ impl Logistic {
         let mut gradient = Head::zeros(codes.n_components());
         for (i, (code, y)) in codes.rows().zip(labels).enumerate() {
             let slope = weight(i) * (sigmoid(code.dot(&head.weights) + head.intercept) - y);
-            code.iter()
-                .for_each(|(j, c)| gradient.weights[j] += slope * c);
+            code.iter().for_each(|(j, c)| gradient.weights[j] += slope * c);
             gradient.intercept += slope;
         }
-        gradient
-            .weights
-            .iter_mut()
-            .zip(&head.weights)
-            .for_each(|(g, w)| *g += self.l2 * w);
+        gradient.weights.iter_mut().zip(&head.weights).for_each(|(g, w)| *g += self.l2 * w);
         if self.penalize_intercept {
             gradient.intercept += self.l2 * head.intercept;
         }
@@ -132,15 +105,10 @@ impl Logistic {
 pub fn check_labels(labels: &[f64], n_samples: usize) -> Result<(), Error> {
     Error::check_length("labels", "entries", labels.len(), n_samples, "the samples")?;
     if let Some(index) = labels.iter().position(|&y| y != 0.0 && y != 1.0) {
-        return Err(Error::Label {
-            index,
-            value: labels[index],
-        });
+        return Err(Error::Label { index, value: labels[index] });
     }
     match labels.first() {
-        Some(&label) if labels.iter().all(|&y| y == label) => {
-            Err(Error::OneClass { n_samples, label })
-        }
+        Some(&label) if labels.iter().all(|&y| y == label) => Err(Error::OneClass { n_samples, label }),
         _ => Ok(()),
     }
 }

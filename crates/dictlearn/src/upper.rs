@@ -51,11 +51,9 @@ impl Cotangent {
             sample: std::mem::take(&mut self.sample),
             ..Self::default()
         };
-        for (vector, length) in [
-            (&mut self.code, support),
-            (&mut self.prediction, n_features),
-            (&mut self.sample, n_features),
-        ] {
+        for (vector, length) in
+            [(&mut self.code, support), (&mut self.prediction, n_features), (&mut self.sample, n_features)]
+        {
             vector.clear();
             vector.resize(length, 0.0);
         }
@@ -84,17 +82,9 @@ pub trait UpperLoss: Sync {
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn total(
-    problem: &Problem,
-    samples: MatRef<'_, f64>,
-    codes: &Codes,
-    upper: &impl UpperLoss,
-) -> f64 {
+pub fn total(problem: &Problem, samples: MatRef<'_, f64>, codes: &Codes, upper: &impl UpperLoss) -> f64 {
     let d = problem.n_features();
-    assert!(
-        samples.nrows() == d && codes.n_samples() == samples.ncols(),
-        "shapes do not fit"
-    );
+    assert!(samples.nrows() == d && codes.n_samples() == samples.ncols(), "shapes do not fit");
     let scratch = || (vec![0.0; d], vec![0.0; d], Cotangent::default());
     let values: Vec<f64> = (0..samples.ncols())
         .into_par_iter()
@@ -104,13 +94,7 @@ pub fn total(
             problem.residual(column(samples, index), code.iter(), residual);
             problem.lower.loss.slopes(residual, slopes);
             cotangent.reset(d, code.support.len());
-            let view = SampleView {
-                index,
-                lower: &problem.lower,
-                code,
-                residual,
-                slopes,
-            };
+            let view = SampleView { index, lower: &problem.lower, code, residual, slopes };
             upper.sample(view, cotangent) * upper.weight(index)
         })
         .collect();
@@ -123,11 +107,7 @@ pub struct Reconstruction;
 
 impl UpperLoss for Reconstruction {
     fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
-        cotangent
-            .prediction
-            .iter_mut()
-            .zip(view.slopes)
-            .for_each(|(q, s)| *q = -s);
+        cotangent.prediction.iter_mut().zip(view.slopes).for_each(|(q, s)| *q = -s);
         cotangent.sample.copy_from_slice(view.slopes);
         cotangent.delta = view.lower.loss.delta_derivative(view.residual);
         view.lower.loss.sum(view.residual)
@@ -143,19 +123,13 @@ impl UpperLoss for Full {
     fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
         let (lower, code) = (view.lower, view.code.values);
         let fit = Reconstruction.sample(view, cotangent);
-        let (l1, squares) = code
-            .iter()
-            .fold((0.0, 0.0), |(l1, l2), c| (l1 + c.abs(), l2 + c * c));
+        let (l1, squares) = code.iter().fold((0.0, 0.0), |(l1, l2), c| (l1 + c.abs(), l2 + c * c));
         cotangent.regularization = l1 + 0.5 * lower.elastic_penalty * squares;
         cotangent.elastic_penalty = 0.5 * lower.regularization * squares;
         cotangent.l2_regularization = 0.5 * squares;
         let ridge = lower.ridge();
         let penalty_slope = |c: &f64| lower.regularization * c.signum() + ridge * c;
-        cotangent
-            .code
-            .iter_mut()
-            .zip(code)
-            .for_each(|(g, c)| *g = penalty_slope(c));
+        cotangent.code.iter_mut().zip(code).for_each(|(g, c)| *g = penalty_slope(c));
         fit + lower.penalty(code)
     }
 

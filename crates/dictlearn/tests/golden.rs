@@ -1,10 +1,6 @@
 //! The seed's own experiment, reproduced from reference trajectories: `tests/golden/*.npz` hold what the seed's learner
 //! computes in float64 with its implicit system solved to 1e-14 (74 samples, 13 features, 7 atoms, three losses).
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::encode;
@@ -32,10 +28,7 @@ struct Golden {
 /// A stored array of shape (a, b) in C order is the `b x a` matrix with rows of the array as columns.
 impl Golden {
     fn load(name: &'static str, loss: Loss) -> Self {
-        let path = format!(
-            "{}/tests/golden/seed_{name}.npz",
-            env!("CARGO_MANIFEST_DIR")
-        );
+        let path = format!("{}/tests/golden/seed_{name}.npz", env!("CARGO_MANIFEST_DIR"));
         let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
         let mut arrays = HashMap::new();
         for i in 0..archive.len() {
@@ -46,21 +39,10 @@ impl Golden {
             let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
             let (shape, order) = (npy.shape().to_vec(), npy.order());
             let values = match npy.dtype() {
-                npyz::DType::Plain(t) if t.to_string().ends_with("f8") => {
-                    npy.into_vec::<f64>().unwrap()
-                }
-                _ => npy
-                    .into_vec::<i64>()
-                    .unwrap()
-                    .into_iter()
-                    .map(|v| v as f64)
-                    .collect(),
+                npyz::DType::Plain(t) if t.to_string().ends_with("f8") => npy.into_vec::<f64>().unwrap(),
+                _ => npy.into_vec::<i64>().unwrap().into_iter().map(|v| v as f64).collect(),
             };
-            let values = if order == npyz::Order::C {
-                values
-            } else {
-                c_order(&shape, &values)
-            };
+            let values = if order == npyz::Order::C { values } else { c_order(&shape, &values) };
             arrays.insert(array, (shape, values));
         }
         Self { name, loss, arrays }
@@ -84,12 +66,7 @@ impl Golden {
     }
 
     fn lower(&self) -> LowerLevel {
-        LowerLevel {
-            loss: self.loss,
-            regularization: 0.01,
-            elastic_penalty: 0.01,
-            l2_regularization: 0.0,
-        }
+        LowerLevel { loss: self.loss, regularization: 0.01, elastic_penalty: 0.01, l2_regularization: 0.0 }
     }
 }
 
@@ -101,21 +78,12 @@ fn c_order(shape: &[u64], values: &[f64]) -> Vec<f64> {
             index[axis] = flat % shape[axis] as usize;
             flat /= shape[axis] as usize;
         }
-        shape
-            .iter()
-            .zip(index)
-            .rev()
-            .fold(0, |position, (&length, i)| position * length as usize + i)
+        shape.iter().zip(index).rev().fold(0, |position, (&length, i)| position * length as usize + i)
     };
-    (0..values.len())
-        .map(|flat| values[position(flat)])
-        .collect()
+    (0..values.len()).map(|flat| values[position(flat)]).collect()
 }
 
-const EXACT: CoderOptions = CoderOptions {
-    tolerance: 1e-12,
-    max_iterations: 100,
-};
+const EXACT: CoderOptions = CoderOptions { tolerance: 1e-12, max_iterations: 100 };
 
 /// Largest difference of stored iterates, entry by entry.
 fn iterate(golden: &Golden, array: &str, i: usize) -> Vec<f64> {
@@ -125,11 +93,7 @@ fn iterate(golden: &Golden, array: &str, i: usize) -> Vec<f64> {
 }
 
 fn learner(golden: &Golden) -> Learner {
-    Learner {
-        lower: golden.lower(),
-        coder: EXACT,
-        constraint: Constraint::FrobeniusSphere,
-    }
+    Learner { lower: golden.lower(), coder: EXACT, constraint: Constraint::FrobeniusSphere }
 }
 
 fn descent(optimizer: Optimizer) -> DescentOptions {
@@ -142,17 +106,11 @@ fn descent(optimizer: Optimizer) -> DescentOptions {
     }
 }
 
-const LINE_SEARCH: Optimizer = Optimizer::ProximalGradient {
-    acceleration: true,
-    restart: false,
-    initial_step: 1.0,
-    max_halvings: 15,
-};
+const LINE_SEARCH: Optimizer =
+    Optimizer::ProximalGradient { acceleration: true, restart: false, initial_step: 1.0, max_halvings: 15 };
 
 fn flat(matrix: MatRef<'_, f64>) -> Vec<f64> {
-    (0..matrix.ncols())
-        .flat_map(|j| (0..matrix.nrows()).map(move |i| matrix[(i, j)]))
-        .collect()
+    (0..matrix.ncols()).flat_map(|j| (0..matrix.nrows()).map(move |i| matrix[(i, j)])).collect()
 }
 
 #[test]
@@ -160,45 +118,17 @@ fn codes_and_hypergradient_at_the_initial_dictionary() {
     for golden in Golden::all() {
         let problem = Problem::new(golden.lower(), golden.matrix("D_init"));
         let coded = encode(&problem, golden.matrix("X"), None, EXACT).unwrap();
-        assert_eq!(
-            coded.report.not_converged, 0,
-            "{}: {:?}",
-            golden.name, coded.report
-        );
+        assert_eq!(coded.report.not_converged, 0, "{}: {:?}", golden.name, coded.report);
         let codes = flat(coded.codes.to_dense_columns().as_ref());
         let difference = testkit::max_abs_diff(&codes, golden.values("codes_init"));
-        assert!(
-            difference <= 1e-7,
-            "{}: codes differ by {difference:e}",
-            golden.name
-        );
-        let found = hypergradient(
-            &problem,
-            golden.matrix("X"),
-            &coded.codes,
-            &Reconstruction,
-            false,
-        );
+        assert!(difference <= 1e-7, "{}: codes differ by {difference:e}", golden.name);
+        let found = hypergradient(&problem, golden.matrix("X"), &coded.codes, &Reconstruction, false);
         assert_eq!(found.rank_deficient, 0);
         testkit::assert_close(found.value, golden.values("notask_value0")[0], 1e-7, 0.0);
-        let error = testkit::relative_error(
-            &flat(found.dictionary.as_ref()),
-            golden.values("notask_grad0"),
-        );
-        let bound = if golden.loss == Loss::Squared {
-            1e-9
-        } else {
-            1e-7
-        };
-        println!(
-            "{}: codes {difference:.1e}, hypergradient {error:.1e}, {:?}",
-            golden.name, coded.report
-        );
-        assert!(
-            error <= bound,
-            "{}: hypergradient differs by {error:e}",
-            golden.name
-        );
+        let error = testkit::relative_error(&flat(found.dictionary.as_ref()), golden.values("notask_grad0"));
+        let bound = if golden.loss == Loss::Squared { 1e-9 } else { 1e-7 };
+        println!("{}: codes {difference:.1e}, hypergradient {error:.1e}, {:?}", golden.name, coded.report);
+        assert!(error <= bound, "{}: hypergradient differs by {error:e}", golden.name);
     }
 }
 
@@ -207,11 +137,7 @@ fn codes_and_hypergradient_at_the_initial_dictionary() {
 fn ten_steps_without_a_task() {
     for golden in Golden::all() {
         let mut iteration = 0;
-        let data = TrainingData {
-            samples: golden.matrix("X"),
-            labels: None,
-            weights: None,
-        };
+        let data = TrainingData { samples: golden.matrix("X"), labels: None, weights: None };
         let learned = learner(&golden)
             .learn(
                 data,
@@ -246,27 +172,15 @@ fn ten_steps_without_a_task() {
         assert_eq!(iteration, 10);
         let codes = flat(learned.coded.codes.to_dense_columns().as_ref());
         let difference = testkit::max_abs_diff(&codes, golden.values("notask_codes"));
-        assert!(
-            difference <= 1e-6,
-            "{}: last codes differ by {difference:e}",
-            golden.name
-        );
+        assert!(difference <= 1e-6, "{}: last codes differ by {difference:e}", golden.name);
     }
 }
 
 /// Ten steps of Adam on dictionary and head, from the initial dictionary and a zero head.
 fn learn_task(golden: &Golden, check: bool) -> Learned {
-    let data = TrainingData {
-        samples: golden.matrix("X"),
-        labels: Some(golden.values("labels")),
-        weights: None,
-    };
-    let adam = Adam {
-        schedule: Schedule::Constant { step: 1e-3 },
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-    };
+    let data =
+        TrainingData { samples: golden.matrix("X"), labels: Some(golden.values("labels")), weights: None };
+    let adam = Adam { schedule: Schedule::Constant { step: 1e-3 }, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     let objective = Objective::Logistic(TASK);
     let mut iteration = 0;
     learner(golden)
@@ -298,12 +212,7 @@ fn learn_task(golden: &Golden, check: bool) -> Learned {
                         0.0,
                         1e-6,
                     );
-                    testkit::assert_close(
-                        head.intercept,
-                        golden.values("task_b")[iteration],
-                        0.0,
-                        1e-6,
-                    );
+                    testkit::assert_close(head.intercept, golden.values("task_b")[iteration], 0.0, 1e-6);
                 }
                 iteration += 1;
                 ControlFlow::Continue(())
@@ -312,22 +221,14 @@ fn learn_task(golden: &Golden, check: bool) -> Learned {
         .unwrap()
 }
 
-const TASK: Logistic = Logistic {
-    l2: 0.001,
-    penalize_intercept: true,
-};
+const TASK: Logistic = Logistic { l2: 0.001, penalize_intercept: true };
 
 #[test]
 fn ten_steps_of_adam_with_the_task() {
     for golden in Golden::all() {
         let learned = learn_task(&golden, true);
-        let difference =
-            testkit::max_abs_diff(&flat(learned.dictionary.as_ref()), golden.values("task_D"));
-        assert!(
-            difference <= 1e-6,
-            "{}: final dictionary differs by {difference:e}",
-            golden.name
-        );
+        let difference = testkit::max_abs_diff(&flat(learned.dictionary.as_ref()), golden.values("task_D"));
+        assert!(difference <= 1e-6, "{}: final dictionary differs by {difference:e}", golden.name);
     }
 }
 
@@ -337,38 +238,16 @@ fn gradients_at_the_second_adam_iterate() {
         let d1 = iterate(&golden, "task_D_raw", 0);
         let problem = Problem::new(golden.lower(), MatRef::from_column_major_slice(&d1, 13, 7));
         let coded = encode(&problem, golden.matrix("X"), None, EXACT).unwrap();
-        let head = Head {
-            weights: iterate(&golden, "task_w", 0),
-            intercept: golden.values("task_b")[0],
-        };
+        let head = Head { weights: iterate(&golden, "task_w", 0), intercept: golden.values("task_b")[0] };
         let labels = golden.values("labels");
-        let upper = LogisticUpper {
-            head: &head,
-            labels,
-        };
+        let upper = LogisticUpper { head: &head, labels };
         let found = hypergradient(&problem, golden.matrix("X"), &coded.codes, &upper, false);
-        let error = testkit::relative_error(
-            &flat(found.dictionary.as_ref()),
-            golden.values("task_grad1_D"),
-        );
-        assert!(
-            error <= 1e-7,
-            "{}: gradient in the dictionary off by {error:e}",
-            golden.name
-        );
+        let error = testkit::relative_error(&flat(found.dictionary.as_ref()), golden.values("task_grad1_D"));
+        assert!(error <= 1e-7, "{}: gradient in the dictionary off by {error:e}", golden.name);
         let in_head = TASK.head_gradient(&head, &coded.codes, labels, |_| 1.0);
         let error = testkit::relative_error(&in_head.weights, golden.values("task_grad1_w"));
-        assert!(
-            error <= 1e-7,
-            "{}: gradient in the weights off by {error:e}",
-            golden.name
-        );
-        testkit::assert_close(
-            in_head.intercept,
-            golden.values("task_grad1_b")[0],
-            1e-7,
-            0.0,
-        );
+        assert!(error <= 1e-7, "{}: gradient in the weights off by {error:e}", golden.name);
+        testkit::assert_close(in_head.intercept, golden.values("task_grad1_b")[0], 1e-7, 0.0);
     }
 }
 
@@ -377,11 +256,7 @@ fn gradients_at_the_second_adam_iterate() {
 fn closing_comparison() {
     for golden in Golden::all() {
         let with_task = learn_task(&golden, false);
-        let data = TrainingData {
-            samples: golden.matrix("X"),
-            labels: None,
-            weights: None,
-        };
+        let data = TrainingData { samples: golden.matrix("X"), labels: None, weights: None };
         let without_task = learner(&golden)
             .learn(
                 data,
@@ -393,14 +268,8 @@ fn closing_comparison() {
             )
             .unwrap();
         let head = with_task.head.as_ref().unwrap();
-        let squared = LowerLevel {
-            loss: Loss::Squared,
-            ..golden.lower()
-        };
-        for (learned, expected) in [
-            (&without_task, "final_loss_notask"),
-            (&with_task, "final_loss_task"),
-        ] {
+        let squared = LowerLevel { loss: Loss::Squared, ..golden.lower() };
+        for (learned, expected) in [(&without_task, "final_loss_notask"), (&with_task, "final_loss_task")] {
             let problem = Problem::new(squared, learned.dictionary.as_ref());
             let coded = encode(&problem, golden.matrix("X"), None, EXACT).unwrap();
             let loss = TASK.loss(head, &coded.codes, golden.values("labels"), |_| 1.0);

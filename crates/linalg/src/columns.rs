@@ -15,12 +15,7 @@ pub fn norm(values: &[f64]) -> f64 {
     if squares.is_nan() || largest == 0.0 || largest.is_infinite() {
         return if squares.is_nan() { f64::NAN } else { largest };
     }
-    largest
-        * values
-            .iter()
-            .map(|v| (v / largest) * (v / largest))
-            .sum::<f64>()
-            .sqrt()
+    largest * values.iter().map(|v| (v / largest) * (v / largest)).sum::<f64>().sqrt()
 }
 
 /// The norm of every column, in order.
@@ -29,9 +24,7 @@ pub fn norm(values: &[f64]) -> f64 {
 /// If the columns are not contiguous.
 #[track_caller]
 pub fn column_norms(matrix: MatRef<'_, f64>) -> Vec<f64> {
-    (0..matrix.ncols())
-        .map(|j| norm(column(matrix, j)))
-        .collect()
+    (0..matrix.ncols()).map(|j| norm(column(matrix, j))).collect()
 }
 
 /// Divides every column by its norm; the index of the first column of norm 0 (or not finite), if any, is returned
@@ -60,11 +53,7 @@ pub fn normalize_columns(mut matrix: MatMut<'_, f64>) -> Option<usize> {
 /// If the columns are not contiguous or `j` is out of range.
 #[track_caller]
 pub fn column(matrix: MatRef<'_, f64>, j: usize) -> &[f64] {
-    matrix
-        .col(j)
-        .try_as_col_major()
-        .expect("columns are contiguous")
-        .as_slice()
+    matrix.col(j).try_as_col_major().expect("columns are contiguous").as_slice()
 }
 
 /// Column `j` as a mutable slice.
@@ -73,11 +62,7 @@ pub fn column(matrix: MatRef<'_, f64>, j: usize) -> &[f64] {
 /// If the columns are not contiguous or `j` is out of range.
 #[track_caller]
 pub fn column_mut(matrix: MatMut<'_, f64>, j: usize) -> &mut [f64] {
-    matrix
-        .col_mut(j)
-        .try_as_col_major_mut()
-        .expect("columns are contiguous")
-        .as_slice_mut()
+    matrix.col_mut(j).try_as_col_major_mut().expect("columns are contiguous").as_slice_mut()
 }
 
 /// `sum_t a_t b_t`, in eight interleaved partial sums (a fixed order, so the same bits on every machine).
@@ -96,12 +81,7 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    let pairs = [
-        sums[0] + sums[4],
-        sums[1] + sums[5],
-        sums[2] + sums[6],
-        sums[3] + sums[7],
-    ];
+    let pairs = [sums[0] + sums[4], sums[1] + sums[5], sums[2] + sums[6], sums[3] + sums[7]];
     (pairs[0] + pairs[2]) + (pairs[1] + pairs[3]) + rest
 }
 

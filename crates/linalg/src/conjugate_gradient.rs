@@ -31,10 +31,7 @@ pub struct CgOptions {
 
 impl Default for CgOptions {
     fn default() -> Self {
-        Self {
-            tolerance: 1e-12,
-            max_iterations: 1000,
-        }
+        Self { tolerance: 1e-12, max_iterations: 1000 }
     }
 }
 
@@ -75,19 +72,11 @@ pub fn conjugate_gradient(
     x: &mut [f64],
     options: CgOptions,
 ) -> CgOutcome {
-    assert_eq!(
-        rhs.len(),
-        x.len(),
-        "conjugate gradient: lengths of the right-hand side and of the start"
-    );
+    assert_eq!(rhs.len(), x.len(), "conjugate gradient: lengths of the right-hand side and of the start");
     let scale = norm(rhs);
     if scale == 0.0 {
         x.fill(0.0);
-        return CgOutcome {
-            status: CgStatus::Converged,
-            residual: 0.0,
-            iterations: 0,
-        };
+        return CgOutcome { status: CgStatus::Converged, residual: 0.0, iterations: 0 };
     }
     let mut work = Workspace::new(x.len());
     let mut iterations = 0;
@@ -103,20 +92,11 @@ pub fn conjugate_gradient(
             None => None,
         };
         if let Some(status) = status {
-            return CgOutcome {
-                status,
-                residual,
-                iterations,
-            };
+            return CgOutcome { status, residual, iterations };
         }
         previous = residual;
-        ending = work.recursion(
-            &mut apply,
-            x,
-            options.tolerance * scale,
-            options.max_iterations,
-            &mut iterations,
-        );
+        ending =
+            work.recursion(&mut apply, x, options.tolerance * scale, options.max_iterations, &mut iterations);
     }
 }
 
@@ -129,20 +109,11 @@ struct Workspace {
 
 impl Workspace {
     fn new(n: usize) -> Self {
-        Self {
-            residual: vec![0.0; n],
-            direction: vec![0.0; n],
-            product: vec![0.0; n],
-        }
+        Self { residual: vec![0.0; n], direction: vec![0.0; n], product: vec![0.0; n] }
     }
 
     /// Sets `r = b - A x` and returns its norm.
-    fn true_residual(
-        &mut self,
-        apply: &mut impl FnMut(&[f64], &mut [f64]),
-        rhs: &[f64],
-        x: &[f64],
-    ) -> f64 {
+    fn true_residual(&mut self, apply: &mut impl FnMut(&[f64], &mut [f64]), rhs: &[f64], x: &[f64]) -> f64 {
         apply(x, &mut self.product);
         for (r, (b, ax)) in self.residual.iter_mut().zip(rhs.iter().zip(&self.product)) {
             *r = b - ax;
@@ -240,19 +211,9 @@ mod tests {
         };
         let rhs = [1.0, -2.0, 3.0, 0.5, 0.25, -1.0];
         let mut x = [0.0; 6];
-        let outcome = conjugate_gradient(
-            apply,
-            &rhs,
-            &mut x,
-            CgOptions {
-                tolerance: 1e-14,
-                max_iterations: 50,
-            },
-        );
-        assert_eq!(
-            (outcome.status, outcome.iterations),
-            (CgStatus::Converged, 3)
-        );
+        let outcome =
+            conjugate_gradient(apply, &rhs, &mut x, CgOptions { tolerance: 1e-14, max_iterations: 50 });
+        assert_eq!((outcome.status, outcome.iterations), (CgStatus::Converged, 3));
     }
 
     #[test]
@@ -263,26 +224,11 @@ mod tests {
             }
         };
         let mut x = [0.0; 4];
-        let outcome = conjugate_gradient(
-            apply,
-            &[1.0; 4],
-            &mut x,
-            CgOptions {
-                tolerance: 1e-12,
-                max_iterations: 2,
-            },
-        );
-        assert_eq!(
-            (outcome.status, outcome.iterations),
-            (CgStatus::MaxIterations, 2)
-        );
-        let residual = x
-            .iter()
-            .enumerate()
-            .map(|(i, x)| (1.0 - (i + 1) as f64 * x).powi(2))
-            .sum::<f64>()
-            .sqrt()
-            / 2.0;
+        let outcome =
+            conjugate_gradient(apply, &[1.0; 4], &mut x, CgOptions { tolerance: 1e-12, max_iterations: 2 });
+        assert_eq!((outcome.status, outcome.iterations), (CgStatus::MaxIterations, 2));
+        let residual =
+            x.iter().enumerate().map(|(i, x)| (1.0 - (i + 1) as f64 * x).powi(2)).sum::<f64>().sqrt() / 2.0;
         assert!((outcome.residual - residual).abs() < 1e-15 && residual > 1e-3);
     }
 
@@ -296,12 +242,7 @@ mod tests {
         let outcome = conjugate_gradient(poisoned, &[0.0, 1.0], &mut x, CgOptions::default());
         assert_eq!(outcome.status, CgStatus::Breakdown);
         let inconsistent = |d: &[f64], out: &mut [f64]| out.copy_from_slice(&[d[0], 0.0]);
-        let outcome = conjugate_gradient(
-            inconsistent,
-            &[1.0, 1.0],
-            &mut [0.0; 2],
-            CgOptions::default(),
-        );
+        let outcome = conjugate_gradient(inconsistent, &[1.0, 1.0], &mut [0.0; 2], CgOptions::default());
         assert_eq!(outcome.status, CgStatus::Breakdown);
     }
 
@@ -314,10 +255,7 @@ mod tests {
             shifted_gram(&m, 6),
             &rhs,
             &mut x,
-            CgOptions {
-                tolerance: 0.0,
-                max_iterations: 10_000,
-            },
+            CgOptions { tolerance: 0.0, max_iterations: 10_000 },
         );
         assert_eq!(outcome.status, CgStatus::Stagnated);
         assert!(outcome.residual > 0.0 && outcome.residual < 1e-6);
@@ -326,12 +264,7 @@ mod tests {
     #[test]
     fn zero_right_hand_side_gives_zero() {
         let mut x = [3.0, 4.0];
-        let outcome = conjugate_gradient(
-            |_, _| unreachable!(),
-            &[0.0, 0.0],
-            &mut x,
-            CgOptions::default(),
-        );
+        let outcome = conjugate_gradient(|_, _| unreachable!(), &[0.0, 0.0], &mut x, CgOptions::default());
         assert_eq!((outcome.residual, x), (0.0, [0.0, 0.0]));
     }
 }

@@ -20,10 +20,7 @@ pub struct LanczosOptions {
 
 impl Default for LanczosOptions {
     fn default() -> Self {
-        Self {
-            tolerance: 1e-12,
-            max_iterations: 200,
-        }
+        Self { tolerance: 1e-12, max_iterations: 200 }
     }
 }
 
@@ -48,12 +45,7 @@ pub fn largest_eigenvalue(
 ) -> LanczosOutcome {
     let mut basis = vec![start_vector(n)];
     let (mut diagonal, mut off_diagonal) = (Vec::new(), Vec::new());
-    let mut best = LanczosOutcome {
-        value: 0.0,
-        residual: 0.0,
-        converged: n == 0,
-        iterations: 0,
-    };
+    let mut best = LanczosOutcome { value: 0.0, residual: 0.0, converged: n == 0, iterations: 0 };
     let mut w = vec![0.0; n];
     while !best.converged && best.iterations < options.max_iterations {
         let q = basis.last().expect("the basis starts with one vector");
@@ -77,9 +69,8 @@ pub fn largest_eigenvalue(
 
 /// A fixed start with no structure that an operator is likely to share: fractional parts of the golden ratio.
 fn start_vector(n: usize) -> Vec<f64> {
-    let mut q: Vec<f64> = (1..=n)
-        .map(|i| (i as f64 * 0.618_033_988_749_894_9).fract() - 0.5 + 0.75)
-        .collect();
+    let mut q: Vec<f64> =
+        (1..=n).map(|i| (i as f64 * 0.618_033_988_749_894_9).fract() - 0.5 + 0.75).collect();
     let length = norm(&q);
     q.iter_mut().for_each(|v| *v /= length);
     q
@@ -140,14 +131,7 @@ mod tests {
     fn a_cap_on_products_is_a_status() {
         let values: Vec<f64> = (0..50).map(|i| 1.0 + f64::from(i) * 1e-4).collect();
         let apply = |x: &[f64], out: &mut [f64]| (0..50).for_each(|i| out[i] = values[i] * x[i]);
-        let found = largest_eigenvalue(
-            50,
-            apply,
-            LanczosOptions {
-                max_iterations: 2,
-                ..Default::default()
-            },
-        );
+        let found = largest_eigenvalue(50, apply, LanczosOptions { max_iterations: 2, ..Default::default() });
         assert!(!found.converged && found.residual > 0.0 && found.iterations == 2);
     }
 }

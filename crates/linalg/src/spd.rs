@@ -39,22 +39,12 @@ pub enum SpdStatus {
 
 impl Default for SpdFactor {
     fn default() -> Self {
-        Self {
-            matrix: Vec::new(),
-            size: 0,
-            diagonal: Vec::new(),
-            scratch: scratch_for(0),
-            scratch_size: 0,
-        }
+        Self { matrix: Vec::new(), size: 0, diagonal: Vec::new(), scratch: scratch_for(0), scratch_size: 0 }
     }
 }
 
 fn scratch_for(size: usize) -> MemBuffer {
-    MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(
-        size,
-        Par::Seq,
-        Default::default(),
-    ))
+    MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(size, Par::Seq, Default::default()))
 }
 
 impl SpdFactor {
@@ -85,13 +75,8 @@ impl SpdFactor {
         }
         let matrix = MatMut::from_column_major_slice_mut(&mut self.matrix, s, s);
         let stack = MemStack::new(&mut self.scratch);
-        let done = llt::factor::cholesky_in_place(
-            matrix,
-            Default::default(),
-            Par::Seq,
-            stack,
-            Default::default(),
-        );
+        let done =
+            llt::factor::cholesky_in_place(matrix, Default::default(), Par::Seq, stack, Default::default());
         if done.is_err() {
             return SpdStatus::Deficient { pivot_ratio: 0.0 };
         }
@@ -155,10 +140,7 @@ mod tests {
 
     fn gram_of(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {
         let g = crate::products::gram(MatRef::from_column_major_slice(values, rows, columns));
-        (0..columns)
-            .flat_map(|j| (0..columns).map(move |i| (i, j)))
-            .map(|(i, j)| g[(i, j)])
-            .collect()
+        (0..columns).flat_map(|j| (0..columns).map(move |i| (i, j))).map(|(i, j)| g[(i, j)]).collect()
     }
 
     #[test]
@@ -167,10 +149,7 @@ mod tests {
         for s in [0, 1, 2, 5, 17, 80] {
             let h = gram_of(&testkit::normal_matrix(2 * s + 1, s, 5), 2 * s + 1, s);
             factor.start(s).copy_from_slice(&h);
-            assert!(
-                matches!(factor.factor(), SpdStatus::Definite { .. }),
-                "size {s}"
-            );
+            assert!(matches!(factor.factor(), SpdStatus::Definite { .. }), "size {s}");
             let rhs = testkit::normal_matrix(s, 1, 6);
             let mut x = rhs.clone();
             factor.solve(&mut x);

@@ -46,13 +46,8 @@ fn from_gram(samples: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
 }
 
 fn fix_sign(matrix: &mut Mat<f64>, j: usize) {
-    let largest = (0..matrix.nrows()).fold(0, |best, t| {
-        if matrix[(t, j)].abs() > matrix[(best, j)].abs() {
-            t
-        } else {
-            best
-        }
-    });
+    let largest = (0..matrix.nrows())
+        .fold(0, |best, t| if matrix[(t, j)].abs() > matrix[(best, j)].abs() { t } else { best });
     if matrix.nrows() > 0 && matrix[(largest, j)] < 0.0 {
         (0..matrix.nrows()).for_each(|t| matrix[(t, j)] = -matrix[(t, j)]);
     }
@@ -70,14 +65,9 @@ mod tests {
             for i in 0..k {
                 testkit::assert_close(g[(i, j)], f64::from(u8::from(i == j)), 0.0, 1e-12);
             }
-            let column: Vec<f64> = (0..directions.nrows())
-                .map(|t| directions[(t, j)])
-                .collect();
+            let column: Vec<f64> = (0..directions.nrows()).map(|t| directions[(t, j)]).collect();
             let largest = column.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-            assert!(
-                column.contains(&largest),
-                "the entry of largest magnitude is positive"
-            );
+            assert!(column.contains(&largest), "the entry of largest magnitude is positive");
         }
         let outer = samples * samples.transpose();
         let eigenvalues = outer.self_adjoint_eigenvalues(Side::Lower).expect("finite");

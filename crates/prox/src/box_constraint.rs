@@ -12,9 +12,7 @@
 //! Cost: `O(n)`. Reference: Parikh and Boyd (2014), "Proximal algorithms", section 6.2.4.
 
 use crate::error::ProxError;
-use crate::operator::{
-    ActiveSet, Prox, check_hessian_shape, check_lengths, indicator, indices_where,
-};
+use crate::operator::{ActiveSet, Prox, check_hessian_shape, check_lengths, indicator, indices_where};
 
 /// The indicator of a box, with the same bounds for all coordinates or with bounds for each.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +34,7 @@ impl BoxConstraint {
     /// No number lies between the bounds.
     pub fn uniform(lower: f64, upper: f64) -> Result<Self, ProxError> {
         check_bounds(0, lower, upper)?;
-        Ok(Self {
-            bounds: Bounds::Uniform { lower, upper },
-        })
+        Ok(Self { bounds: Bounds::Uniform { lower, upper } })
     }
 
     /// The box `lower[i] <= x_i <= upper[i]`.
@@ -47,17 +43,12 @@ impl BoxConstraint {
     /// The lengths differ, or no number lies between the bounds of a coordinate.
     pub fn per_coordinate(lower: Vec<f64>, upper: Vec<f64>) -> Result<Self, ProxError> {
         if lower.len() != upper.len() {
-            return Err(ProxError::BoundsLength {
-                lower: lower.len(),
-                upper: upper.len(),
-            });
+            return Err(ProxError::BoundsLength { lower: lower.len(), upper: upper.len() });
         }
         for (i, (&l, &u)) in lower.iter().zip(&upper).enumerate() {
             check_bounds(i, l, u)?;
         }
-        Ok(Self {
-            bounds: Bounds::PerCoordinate { lower, upper },
-        })
+        Ok(Self { bounds: Bounds::PerCoordinate { lower, upper } })
     }
 
     fn bounds_of(&self, i: usize) -> (f64, f64) {
@@ -75,12 +66,7 @@ impl BoxConstraint {
     #[track_caller]
     fn check_dimension(&self, x: &[f64]) {
         if let Bounds::PerCoordinate { lower, .. } = &self.bounds {
-            assert_eq!(
-                x.len(),
-                lower.len(),
-                "the box has bounds for {} coordinates",
-                lower.len()
-            );
+            assert_eq!(x.len(), lower.len(), "the box has bounds for {} coordinates", lower.len());
         }
     }
 }
@@ -134,11 +120,7 @@ fn check_bounds(index: usize, lower: f64, upper: f64) -> Result<(), ProxError> {
     if lower <= upper && lower < f64::INFINITY && upper > f64::NEG_INFINITY {
         Ok(())
     } else {
-        Err(ProxError::EmptyBounds {
-            index,
-            lower,
-            upper,
-        })
+        Err(ProxError::EmptyBounds { index, lower, upper })
     }
 }
 
@@ -152,22 +134,14 @@ mod tests {
 
     #[test]
     fn is_the_projection_on_the_box() {
-        for (lower, upper) in [
-            (-0.5, 0.8),
-            (0.0, 0.0),
-            (-1.0, INFINITY),
-            (-INFINITY, INFINITY),
-        ] {
+        for (lower, upper) in [(-0.5, 0.8), (0.0, 0.0), (-1.0, INFINITY), (-INFINITY, INFINITY)] {
             let constraint = BoxConstraint::uniform(lower, upper).expect("the bounds are in order");
             check_convex_projection(&constraint);
             check_active_set(&constraint);
         }
-        let (lower, upper) = (
-            vec![-1.0, 0.0, -INFINITY, 2.0, -0.1, 0.0],
-            vec![1.0, 0.0, 0.3, INFINITY, 0.2, 1.0],
-        );
-        let constraint =
-            BoxConstraint::per_coordinate(lower, upper).expect("the bounds are in order");
+        let (lower, upper) =
+            (vec![-1.0, 0.0, -INFINITY, 2.0, -0.1, 0.0], vec![1.0, 0.0, 0.3, INFINITY, 0.2, 1.0]);
+        let constraint = BoxConstraint::per_coordinate(lower, upper).expect("the bounds are in order");
         check_convex_projection(&constraint);
         check_active_set(&constraint);
     }
@@ -175,9 +149,7 @@ mod tests {
     #[test]
     fn half_infinite_boxes_are_the_non_negative_cone() {
         let (mut p, mut q) = ([1.0, -2.0, 0.0, 1e300], [1.0, -2.0, 0.0, 1e300]);
-        BoxConstraint::uniform(0.0, INFINITY)
-            .expect("the bounds are in order")
-            .prox(&mut p, 1.0);
+        BoxConstraint::uniform(0.0, INFINITY).expect("the bounds are in order").prox(&mut p, 1.0);
         NonNegative.prox(&mut q, 1.0);
         assert_eq!(p, q);
     }
@@ -196,23 +168,11 @@ mod tests {
 
     #[test]
     fn bounds_without_a_number_are_errors() {
-        let empty = |index, lower, upper| {
-            Err(ProxError::EmptyBounds {
-                index,
-                lower,
-                upper,
-            })
-        };
+        let empty = |index, lower, upper| Err(ProxError::EmptyBounds { index, lower, upper });
         assert_eq!(BoxConstraint::uniform(1.0, 0.0), empty(0, 1.0, 0.0));
-        assert_eq!(
-            BoxConstraint::uniform(INFINITY, INFINITY),
-            empty(0, INFINITY, INFINITY)
-        );
+        assert_eq!(BoxConstraint::uniform(INFINITY, INFINITY), empty(0, INFINITY, INFINITY));
         assert!(BoxConstraint::uniform(f64::NAN, 0.0).is_err());
-        assert_eq!(
-            BoxConstraint::per_coordinate(vec![0.0, 2.0], vec![1.0, 1.0]),
-            empty(1, 2.0, 1.0)
-        );
+        assert_eq!(BoxConstraint::per_coordinate(vec![0.0, 2.0], vec![1.0, 1.0]), empty(1, 2.0, 1.0));
         assert_eq!(
             BoxConstraint::per_coordinate(vec![0.0], vec![]),
             Err(ProxError::BoundsLength { lower: 1, upper: 0 })

@@ -3,8 +3,8 @@
 use proptest::test_runner::{Config, RngSeed};
 use testkit::{
     assert_close, assert_idempotent, assert_jacobian_matches, assert_jacobian_symmetric,
-    assert_nonconvex_prox, assert_nonexpansive, assert_prox, assert_slices_close, derivative,
-    golden_section, gradient, normal_vector,
+    assert_nonconvex_prox, assert_nonexpansive, assert_prox, assert_slices_close, derivative, golden_section,
+    gradient, normal_vector,
 };
 
 use crate::operator::{ActiveSet, Prox};
@@ -23,12 +23,7 @@ const DIFFERENCE: f64 = 1e-4;
 
 /// Seeded, bounded, and without files of failures.
 pub(crate) fn config() -> Config {
-    Config {
-        cases: 64,
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(20_240_229),
-        ..Config::default()
-    }
+    Config { cases: 64, failure_persistence: None, rng_seed: RngSeed::Fixed(20_240_229), ..Config::default() }
 }
 
 /// The prox of a convex function: optimal, nonexpansive, its Jacobian symmetric and right, edge cases defined.
@@ -38,12 +33,7 @@ pub(crate) fn check_convex(g: &impl Prox) {
     for step in STEPS {
         for (seed, y) in points.iter().enumerate() {
             assert_prox(|z| g.value(z), |x, t| g.prox(x, t), y, step, seed as u64);
-            assert_nonexpansive(
-                |x, t| g.prox(x, t),
-                y,
-                &points[(seed + 1) % points.len()],
-                step,
-            );
+            assert_nonexpansive(|x, t| g.prox(x, t), y, &points[(seed + 1) % points.len()], step);
         }
     }
     check_jacobian(g);
@@ -59,11 +49,7 @@ pub(crate) fn check_convex_projection(g: &impl Prox) {
 /// The projection on a set that is not convex: nearest, feasible, idempotent, its Jacobian symmetric and right.
 #[track_caller]
 pub(crate) fn check_sphere(g: &impl Prox) {
-    for (seed, y) in points()
-        .iter()
-        .enumerate()
-        .filter(|(_, y)| y.iter().all(|v| *v != 0.0))
-    {
+    for (seed, y) in points().iter().enumerate().filter(|(_, y)| y.iter().all(|v| *v != 0.0)) {
         assert_nonconvex_prox(|z| g.value(z), |x, t| g.prox(x, t), y, 1.0, seed as u64);
     }
     check_jacobian(g);
@@ -79,13 +65,8 @@ pub(crate) fn check_active_set(g: &impl ActiveSet) {
         let mut p = y.clone();
         g.prox(&mut p, step);
         let support = g.support(&p);
-        let moving: Vec<usize> = (0..DIMENSION)
-            .filter(|j| column(g, &y, step, *j)[*j] != 0.0)
-            .collect();
-        assert_eq!(
-            support, moving,
-            "the support of the prox is where its Jacobian is not 0"
-        );
+        let moving: Vec<usize> = (0..DIMENSION).filter(|j| column(g, &y, step, *j)[*j] != 0.0).collect();
+        assert_eq!(support, moving, "the support of the prox is where its Jacobian is not 0");
         // A short step from a large point: few coordinates are pinned, and the others are far from their kinks.
         let mut x: Vec<f64> = y.iter().map(|v| 3.0 * v).collect();
         g.prox(&mut x, 1e-3);
@@ -119,14 +100,7 @@ fn check_jacobian(g: &impl Prox) {
             let mut size = y.clone();
             g.prox(&mut size, step);
             let size = size.iter().fold(1.0_f64, |largest, v| largest.max(v.abs()));
-            assert_jacobian_matches(
-                |x| g.prox(x, step),
-                product,
-                &y,
-                DIFFERENCE,
-                3e-11 * size,
-                seed,
-            );
+            assert_jacobian_matches(|x| g.prox(x, step), product, &y, DIFFERENCE, 3e-11 * size, seed);
         }
     }
 }
@@ -188,12 +162,7 @@ fn points() -> Vec<Vec<f64>> {
     let mut points: Vec<Vec<f64>> = scales
         .iter()
         .zip(10..)
-        .map(|(scale, seed)| {
-            normal_vector(DIMENSION, seed)
-                .iter()
-                .map(|v| scale * v)
-                .collect()
-        })
+        .map(|(scale, seed)| normal_vector(DIMENSION, seed).iter().map(|v| scale * v).collect())
         .collect();
     points.push(vec![0.0; DIMENSION]);
     points.push(vec![1.0, 1.0, -1.0, 0.0, 0.5, 0.5]);

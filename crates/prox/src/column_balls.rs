@@ -28,36 +28,21 @@ impl Prox for ColumnBalls {
     /// 0 where every column is in its ball up to the rounding of [`L2Ball`], else infinite.
     #[track_caller]
     fn value(&self, x: &[f64]) -> f64 {
-        columns(x, self.column_length)
-            .map(|column| {
-                L2Ball {
-                    radius: self.radius,
-                }
-                .value(column)
-            })
-            .sum()
+        columns(x, self.column_length).map(|column| L2Ball { radius: self.radius }.value(column)).sum()
     }
 
     #[track_caller]
     fn prox(&self, x: &mut [f64], step: f64) {
         for column in columns_mut(x, self.column_length) {
-            L2Ball {
-                radius: self.radius,
-            }
-            .prox(column, step);
+            L2Ball { radius: self.radius }.prox(column, step);
         }
     }
 
     #[track_caller]
     fn jacobian_product(&self, point: &[f64], step: f64, direction: &mut [f64]) {
         check_lengths(point, direction);
-        for (y, d) in
-            columns(point, self.column_length).zip(columns_mut(direction, self.column_length))
-        {
-            L2Ball {
-                radius: self.radius,
-            }
-            .jacobian_product(y, step, d);
+        for (y, d) in columns(point, self.column_length).zip(columns_mut(direction, self.column_length)) {
+            L2Ball { radius: self.radius }.jacobian_product(y, step, d);
         }
     }
 }
@@ -71,26 +56,14 @@ mod tests {
     #[test]
     fn is_the_projection_on_a_product_of_balls() {
         for (column_length, radius) in [(1, 0.5), (2, 1.0), (3, 1.5), (6, 0.0)] {
-            check_convex_projection(&ColumnBalls {
-                column_length,
-                radius,
-            });
+            check_convex_projection(&ColumnBalls { column_length, radius });
         }
     }
 
     #[test]
     fn only_long_columns_move() {
         let mut matrix = [0.3, 0.4, 0.0, 0.0, 3e200, 4e200];
-        ColumnBalls {
-            column_length: 2,
-            radius: 1.0,
-        }
-        .prox(&mut matrix, 1.0);
-        assert_slices_close(
-            &matrix,
-            &[0.3, 0.4, 0.0, 0.0, 0.6, 0.8],
-            4.0 * f64::EPSILON,
-            0.0,
-        );
+        ColumnBalls { column_length: 2, radius: 1.0 }.prox(&mut matrix, 1.0);
+        assert_slices_close(&matrix, &[0.3, 0.4, 0.0, 0.0, 0.6, 0.8], 4.0 * f64::EPSILON, 0.0);
     }
 }

@@ -31,36 +31,21 @@ impl Prox for ColumnSpheres {
     /// 0 where every column is on its sphere up to the rounding of [`L2Sphere`], else infinite.
     #[track_caller]
     fn value(&self, x: &[f64]) -> f64 {
-        columns(x, self.column_length)
-            .map(|column| {
-                L2Sphere {
-                    radius: self.radius,
-                }
-                .value(column)
-            })
-            .sum()
+        columns(x, self.column_length).map(|column| L2Sphere { radius: self.radius }.value(column)).sum()
     }
 
     #[track_caller]
     fn prox(&self, x: &mut [f64], step: f64) {
         for column in columns_mut(x, self.column_length) {
-            L2Sphere {
-                radius: self.radius,
-            }
-            .prox(column, step);
+            L2Sphere { radius: self.radius }.prox(column, step);
         }
     }
 
     #[track_caller]
     fn jacobian_product(&self, point: &[f64], step: f64, direction: &mut [f64]) {
         check_lengths(point, direction);
-        for (y, d) in
-            columns(point, self.column_length).zip(columns_mut(direction, self.column_length))
-        {
-            L2Sphere {
-                radius: self.radius,
-            }
-            .jacobian_product(y, step, d);
+        for (y, d) in columns(point, self.column_length).zip(columns_mut(direction, self.column_length)) {
+            L2Sphere { radius: self.radius }.jacobian_product(y, step, d);
         }
     }
 }
@@ -76,21 +61,14 @@ pub fn project_column_spheres(
     radius: f64,
 ) -> Result<(), ProxError> {
     if !divides(matrix.len(), column_length) {
-        return Err(ProxError::ColumnLength {
-            column_length,
-            length: matrix.len(),
-        });
+        return Err(ProxError::ColumnLength { column_length, length: matrix.len() });
     }
     check_projectable(matrix, radius)?;
     let zero = columns(matrix, column_length).position(|d| ScaledNorm::of(d).is_zero());
     if let Some(column) = zero.filter(|_| radius > 0.0) {
         return Err(ProxError::ZeroColumn { column, radius });
     }
-    ColumnSpheres {
-        column_length,
-        radius,
-    }
-    .prox(matrix, 1.0);
+    ColumnSpheres { column_length, radius }.prox(matrix, 1.0);
     Ok(())
 }
 
@@ -103,10 +81,7 @@ mod tests {
     #[test]
     fn is_the_projection_on_a_product_of_spheres() {
         for column_length in [1, 2, 3, 6] {
-            check_sphere(&ColumnSpheres {
-                column_length,
-                radius: 0.7,
-            });
+            check_sphere(&ColumnSpheres { column_length, radius: 0.7 });
         }
     }
 
@@ -114,20 +89,8 @@ mod tests {
     fn columns_of_all_magnitudes_become_unit() {
         let mut matrix = [3e200, 4e200, 3.0, -4.0, 3e-200, 4e-200];
         assert_eq!(project_column_spheres(&mut matrix, 2, 1.0), Ok(()));
-        assert_slices_close(
-            &matrix,
-            &[0.6, 0.8, 0.6, -0.8, 0.6, 0.8],
-            4.0 * f64::EPSILON,
-            0.0,
-        );
-        assert_eq!(
-            ColumnSpheres {
-                column_length: 2,
-                radius: 1.0
-            }
-            .value(&matrix),
-            0.0
-        );
+        assert_slices_close(&matrix, &[0.6, 0.8, 0.6, -0.8, 0.6, 0.8], 4.0 * f64::EPSILON, 0.0);
+        assert_eq!(ColumnSpheres { column_length: 2, radius: 1.0 }.value(&matrix), 0.0);
     }
 
     #[test]
@@ -135,18 +98,10 @@ mod tests {
         let mut matrix = [3.0, 4.0, 0.0, 0.0];
         assert_eq!(
             project_column_spheres(&mut matrix, 2, 1.0),
-            Err(ProxError::ZeroColumn {
-                column: 1,
-                radius: 1.0
-            })
+            Err(ProxError::ZeroColumn { column: 1, radius: 1.0 })
         );
         assert_eq!(matrix, [3.0, 4.0, 0.0, 0.0]);
-        let length = |column_length| {
-            Err(ProxError::ColumnLength {
-                column_length,
-                length: 4,
-            })
-        };
+        let length = |column_length| Err(ProxError::ColumnLength { column_length, length: 4 });
         assert_eq!(project_column_spheres(&mut matrix, 3, 1.0), length(3));
         assert_eq!(project_column_spheres(&mut matrix, 0, 1.0), length(0));
         assert_eq!(project_column_spheres(&mut [], 0, 1.0), Ok(()));
@@ -155,10 +110,7 @@ mod tests {
     #[test]
     fn a_zero_column_is_infeasible() {
         let mut matrix = [3.0, 4.0, 0.0, 0.0];
-        let spheres = ColumnSpheres {
-            column_length: 2,
-            radius: 1.0,
-        };
+        let spheres = ColumnSpheres { column_length: 2, radius: 1.0 };
         spheres.prox(&mut matrix, 1.0);
         assert_slices_close(&matrix, &[0.6, 0.8, 0.0, 0.0], f64::EPSILON, 0.0);
         assert_eq!(spheres.value(&matrix), f64::INFINITY);
@@ -167,10 +119,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "4 entries do not divide into columns of 3")]
     fn entries_that_do_not_divide_panic() {
-        ColumnSpheres {
-            column_length: 3,
-            radius: 1.0,
-        }
-        .prox(&mut [1.0; 4], 1.0);
+        ColumnSpheres { column_length: 3, radius: 1.0 }.prox(&mut [1.0; 4], 1.0);
     }
 }

@@ -9,10 +9,7 @@ pub(crate) fn columns(x: &[f64], column_length: usize) -> std::slice::ChunksExac
 
 /// The columns of `x`, to be written; panics where its length is no multiple of `column_length`.
 #[track_caller]
-pub(crate) fn columns_mut(
-    x: &mut [f64],
-    column_length: usize,
-) -> std::slice::ChunksExactMut<'_, f64> {
+pub(crate) fn columns_mut(x: &mut [f64], column_length: usize) -> std::slice::ChunksExactMut<'_, f64> {
     check(x.len(), column_length);
     x.chunks_exact_mut(column_length.max(1))
 }
@@ -24,8 +21,5 @@ pub(crate) fn divides(length: usize, column_length: usize) -> bool {
 
 #[track_caller]
 fn check(length: usize, column_length: usize) {
-    assert!(
-        divides(length, column_length),
-        "{length} entries do not divide into columns of {column_length}"
-    );
+    assert!(divides(length, column_length), "{length} entries do not divide into columns of {column_length}");
 }

@@ -28,18 +28,14 @@ pub struct ElasticNet {
 
 impl Prox for ElasticNet {
     fn value(&self, x: &[f64]) -> f64 {
-        self.regularization
-            * x.iter()
-                .map(|v| v.abs() + 0.5 * self.elastic_penalty * v * v)
-                .sum::<f64>()
+        self.regularization * x.iter().map(|v| v.abs() + 0.5 * self.elastic_penalty * v * v).sum::<f64>()
     }
 
     #[track_caller]
     fn prox(&self, x: &mut [f64], step: f64) {
         let threshold = weight(step, self.regularization);
         let divisor = 1.0 + weight(threshold, self.elastic_penalty);
-        x.iter_mut()
-            .for_each(|v| *v = soft_threshold(*v, threshold) / divisor);
+        x.iter_mut().for_each(|v| *v = soft_threshold(*v, threshold) / divisor);
     }
 
     #[track_caller]
@@ -73,10 +69,7 @@ mod tests {
     #[test]
     fn is_the_prox_of_the_elastic_net() {
         for (regularization, elastic_penalty) in [(0.0, 1.0), (0.3, 0.0), (0.3, 0.7), (2.0, 5.0)] {
-            let penalty = ElasticNet {
-                regularization,
-                elastic_penalty,
-            };
+            let penalty = ElasticNet { regularization, elastic_penalty };
             check_convex(&penalty);
             check_active_set(&penalty);
             check_scalar(&penalty, f64::NEG_INFINITY);
@@ -86,11 +79,7 @@ mod tests {
     #[test]
     fn value_has_one_factor_one_half() {
         assert_eq!(
-            ElasticNet {
-                regularization: 2.0,
-                elastic_penalty: 3.0
-            }
-            .value(&[1.0, -2.0]),
+            ElasticNet { regularization: 2.0, elastic_penalty: 3.0 }.value(&[1.0, -2.0]),
             2.0 * (3.0 + 7.5)
         );
     }
@@ -98,15 +87,8 @@ mod tests {
     #[test]
     fn no_elastic_penalty_is_the_lasso() {
         let (mut x, mut z) = ([0.4, -2.0, 0.1], [0.4, -2.0, 0.1]);
-        ElasticNet {
-            regularization: 0.3,
-            elastic_penalty: 0.0,
-        }
-        .prox(&mut x, 0.5);
-        L1 {
-            regularization: 0.3,
-        }
-        .prox(&mut z, 0.5);
+        ElasticNet { regularization: 0.3, elastic_penalty: 0.0 }.prox(&mut x, 0.5);
+        L1 { regularization: 0.3 }.prox(&mut z, 0.5);
         assert_eq!(x, z);
     }
 }

@@ -25,26 +25,17 @@ impl Prox for FrobeniusSphere {
     /// 0 up to the rounding of [`L2Sphere`], else infinite.
     #[track_caller]
     fn value(&self, x: &[f64]) -> f64 {
-        L2Sphere {
-            radius: self.radius,
-        }
-        .value(x)
+        L2Sphere { radius: self.radius }.value(x)
     }
 
     #[track_caller]
     fn prox(&self, x: &mut [f64], step: f64) {
-        L2Sphere {
-            radius: self.radius,
-        }
-        .prox(x, step);
+        L2Sphere { radius: self.radius }.prox(x, step);
     }
 
     #[track_caller]
     fn jacobian_product(&self, point: &[f64], step: f64, direction: &mut [f64]) {
-        L2Sphere {
-            radius: self.radius,
-        }
-        .jacobian_product(point, step, direction);
+        L2Sphere { radius: self.radius }.jacobian_product(point, step, direction);
     }
 }
 
@@ -68,10 +59,7 @@ mod tests {
 
     #[test]
     fn a_zero_matrix_is_an_error() {
-        assert_eq!(
-            project_frobenius_sphere(&mut [0.0; 6], 1.0),
-            Err(ProxError::ZeroVector { radius: 1.0 })
-        );
+        assert_eq!(project_frobenius_sphere(&mut [0.0; 6], 1.0), Err(ProxError::ZeroVector { radius: 1.0 }));
         let mut matrix = [1.0; 4];
         assert_eq!(project_frobenius_sphere(&mut matrix, 1.0), Ok(()));
         assert_eq!(matrix, [0.5; 4]);

@@ -36,11 +36,7 @@ impl GroupLasso {
     ///
     /// # Errors
     /// The ranges do not partition `0..dimension`, one is empty, or `regularization` is not finite and `>= 0`.
-    pub fn new(
-        regularization: f64,
-        groups: Vec<Range<usize>>,
-        dimension: usize,
-    ) -> Result<Self, ProxError> {
+    pub fn new(regularization: f64, groups: Vec<Range<usize>>, dimension: usize) -> Result<Self, ProxError> {
         if !(regularization >= 0.0 && regularization.is_finite()) {
             return Err(ProxError::InvalidRegularization { regularization });
         }
@@ -52,9 +48,7 @@ impl GroupLasso {
         let mut end = 0;
         for group in &groups {
             if group.start < end {
-                return Err(ProxError::GroupOverlap {
-                    coordinate: group.start,
-                });
+                return Err(ProxError::GroupOverlap { coordinate: group.start });
             }
             if group.start > end {
                 return Err(ProxError::Ungrouped { coordinate: end });
@@ -64,11 +58,7 @@ impl GroupLasso {
         match end.cmp(&dimension) {
             std::cmp::Ordering::Less => Err(ProxError::Ungrouped { coordinate: end }),
             std::cmp::Ordering::Greater => Err(ProxError::GroupBeyondDimension { end, dimension }),
-            std::cmp::Ordering::Equal => Ok(Self {
-                regularization,
-                groups,
-                dimension,
-            }),
+            std::cmp::Ordering::Equal => Ok(Self { regularization, groups, dimension }),
         }
     }
 
@@ -99,12 +89,7 @@ impl GroupLasso {
 
     #[track_caller]
     fn check_dimension(&self, x: &[f64]) {
-        assert_eq!(
-            x.len(),
-            self.dimension,
-            "the groups partition {} coordinates",
-            self.dimension
-        );
+        assert_eq!(x.len(), self.dimension, "the groups partition {} coordinates", self.dimension);
     }
 }
 
@@ -112,10 +97,7 @@ impl Prox for GroupLasso {
     #[track_caller]
     fn value(&self, x: &[f64]) -> f64 {
         self.check_dimension(x);
-        let norms = self
-            .groups
-            .iter()
-            .map(|group| ScaledNorm::of(&x[group.clone()]).value());
+        let norms = self.groups.iter().map(|group| ScaledNorm::of(&x[group.clone()]).value());
         self.regularization * norms.sum::<f64>()
     }
 
@@ -177,8 +159,7 @@ impl ActiveSet for GroupLasso {
                 for row in first..last {
                     let identity = if row == column { 1.0 } else { 0.0 };
                     let tangential = identity - norm.divide(x[support[row]]) * v_column;
-                    hessian[column * support.len() + row] +=
-                        norm.divide(self.regularization * tangential);
+                    hessian[column * support.len() + row] += norm.divide(self.regularization * tangential);
                 }
             }
         }
@@ -220,10 +201,7 @@ mod tests {
         let y = normal_vector(5, 1);
         let (mut p, mut q) = (y.clone(), y);
         penalty(0.5, &[1; 5]).prox(&mut p, 0.8);
-        L1 {
-            regularization: 0.5,
-        }
-        .prox(&mut q, 0.8);
+        L1 { regularization: 0.5 }.prox(&mut q, 0.8);
         // Factors 1 - c against differences: two roundings of numbers below |y| < 4.
         assert_slices_close(&p, &q, 0.0, 8.0 * f64::EPSILON);
     }
@@ -256,51 +234,22 @@ mod tests {
         penalty.regularization = 1e-200;
         let mut x = [3e200, 4e200, 3e-200, 4e-200];
         penalty.prox(&mut x, 1.0);
-        assert_slices_close(
-            &x,
-            &[3e200, 4e200, 2.4e-200, 3.2e-200],
-            4.0 * f64::EPSILON,
-            0.0,
-        );
+        assert_slices_close(&x, &[3e200, 4e200, 2.4e-200, 3.2e-200], 4.0 * f64::EPSILON, 0.0);
     }
 
     #[test]
     fn only_partitions_are_accepted() {
-        let new =
-            |groups: &[Range<usize>], dimension| GroupLasso::new(1.0, groups.to_vec(), dimension);
-        assert_eq!(
-            new(&[2..3, 0..2], 3).map(|g| g.groups().to_vec()),
-            Ok(vec![0..2, 2..3])
-        );
+        let new = |groups: &[Range<usize>], dimension| GroupLasso::new(1.0, groups.to_vec(), dimension);
+        assert_eq!(new(&[2..3, 0..2], 3).map(|g| g.groups().to_vec()), Ok(vec![0..2, 2..3]));
         assert!(new(&[], 0).is_ok_and(|g| g.value(&[]) == 0.0));
-        assert_eq!(
-            new(&[0..2, 1..3], 3),
-            Err(ProxError::GroupOverlap { coordinate: 1 })
-        );
-        assert_eq!(
-            new(&[0..1, 2..3], 3),
-            Err(ProxError::Ungrouped { coordinate: 1 })
-        );
-        assert_eq!(
-            new(&[0..1, 1..2], 3),
-            Err(ProxError::Ungrouped { coordinate: 2 })
-        );
-        assert_eq!(
-            new(&[0..1, 1..4], 3),
-            Err(ProxError::GroupBeyondDimension {
-                end: 4,
-                dimension: 3
-            })
-        );
-        assert_eq!(
-            new(&[0..3, 1..1], 3),
-            Err(ProxError::EmptyGroup { group: 1 })
-        );
+        assert_eq!(new(&[0..2, 1..3], 3), Err(ProxError::GroupOverlap { coordinate: 1 }));
+        assert_eq!(new(&[0..1, 2..3], 3), Err(ProxError::Ungrouped { coordinate: 1 }));
+        assert_eq!(new(&[0..1, 1..2], 3), Err(ProxError::Ungrouped { coordinate: 2 }));
+        assert_eq!(new(&[0..1, 1..4], 3), Err(ProxError::GroupBeyondDimension { end: 4, dimension: 3 }));
+        assert_eq!(new(&[0..3, 1..1], 3), Err(ProxError::EmptyGroup { group: 1 }));
         assert_eq!(
             GroupLasso::from_sizes(-1.0, &[1]),
-            Err(ProxError::InvalidRegularization {
-                regularization: -1.0
-            })
+            Err(ProxError::InvalidRegularization { regularization: -1.0 })
         );
     }
 }

@@ -30,8 +30,7 @@ impl Prox for L1 {
     #[track_caller]
     fn prox(&self, x: &mut [f64], step: f64) {
         let threshold = weight(step, self.regularization);
-        x.iter_mut()
-            .for_each(|v| *v = soft_threshold(*v, threshold));
+        x.iter_mut().for_each(|v| *v = soft_threshold(*v, threshold));
     }
 
     #[track_caller]
@@ -72,28 +71,13 @@ mod tests {
 
     #[test]
     fn value_sums_magnitudes() {
-        assert_eq!(
-            L1 {
-                regularization: 2.0
-            }
-            .value(&[1.0, -3.0, 0.0]),
-            8.0
-        );
-        assert_eq!(
-            L1 {
-                regularization: 2.0
-            }
-            .value(&[]),
-            0.0
-        );
+        assert_eq!(L1 { regularization: 2.0 }.value(&[1.0, -3.0, 0.0]), 8.0);
+        assert_eq!(L1 { regularization: 2.0 }.value(&[]), 0.0);
     }
 
     #[test]
     #[should_panic(expected = "step NaN times coefficient 1 is not a non-negative number")]
     fn a_step_that_is_no_number_panics() {
-        L1 {
-            regularization: 1.0,
-        }
-        .prox(&mut [1.0], f64::NAN);
+        L1 { regularization: 1.0 }.prox(&mut [1.0], f64::NAN);
     }
 }

@@ -65,18 +65,10 @@ impl Prox for L1Ball {
         let threshold = self.threshold(point);
         let is_active = |y: &f64| shrink(*y, threshold) != 0.0;
         let n_active = point.iter().filter(|y| is_active(y)).count();
-        let signed = direction
-            .iter()
-            .zip(point)
-            .filter(|(_, y)| is_active(y))
-            .map(|(d, y)| d * y.signum());
+        let signed = direction.iter().zip(point).filter(|(_, y)| is_active(y)).map(|(d, y)| d * y.signum());
         let mean = signed.sum::<f64>() / n_active as f64;
         for (d, y) in direction.iter_mut().zip(point) {
-            *d = if is_active(y) {
-                *d - mean * y.signum()
-            } else {
-                0.0
-            };
+            *d = if is_active(y) { *d - mean * y.signum() } else { 0.0 };
         }
     }
 }
@@ -159,22 +151,10 @@ mod tests {
             x
         };
         assert_eq!(project([1e300, -1e300, 1.0], 1.0), [0.5, -0.5, 0.0]);
-        assert_eq!(
-            project([f64::MAX, -f64::MAX, f64::MAX], 3.0),
-            [1.0, -1.0, 1.0]
-        );
-        assert_slices_close(
-            &project([2e-300, -1e-300, 0.0], 1e-300),
-            &[1e-300, 0.0, 0.0],
-            1e-15,
-            1e-315,
-        );
+        assert_eq!(project([f64::MAX, -f64::MAX, f64::MAX], 3.0), [1.0, -1.0, 1.0]);
+        assert_slices_close(&project([2e-300, -1e-300, 0.0], 1e-300), &[1e-300, 0.0, 0.0], 1e-15, 1e-315);
         assert_eq!(project([1.0, -1.0, 0.0], f64::INFINITY), [1.0, -1.0, 0.0]);
-        assert!(
-            project([1.0, f64::NAN, 0.0], 1.0)
-                .iter()
-                .all(|v| v.is_nan())
-        );
+        assert!(project([1.0, f64::NAN, 0.0], 1.0).iter().all(|v| v.is_nan()));
         L1Ball { radius: 1.0 }.prox(&mut [], 1.0);
     }
 

@@ -39,10 +39,7 @@ impl Prox for L2Ball {
     fn prox(&self, x: &mut [f64], step: f64) {
         check_size("radius", self.radius);
         if !self.contains(x) {
-            L2Sphere {
-                radius: self.radius,
-            }
-            .prox(x, step);
+            L2Sphere { radius: self.radius }.prox(x, step);
         }
     }
 
@@ -51,10 +48,7 @@ impl Prox for L2Ball {
         check_size("radius", self.radius);
         check_lengths(point, direction);
         if !self.contains(point) {
-            L2Sphere {
-                radius: self.radius,
-            }
-            .jacobian_product(point, step, direction);
+            L2Sphere { radius: self.radius }.jacobian_product(point, step, direction);
         }
     }
 }
@@ -90,10 +84,7 @@ mod tests {
         let mut x = [f64::MAX; 4];
         L2Ball { radius: f64::MAX }.prox(&mut x, 1.0);
         assert_eq!(x, [f64::MAX / 2.0; 4]);
-        L2Ball {
-            radius: f64::INFINITY,
-        }
-        .prox(&mut x, 1.0);
+        L2Ball { radius: f64::INFINITY }.prox(&mut x, 1.0);
         assert_eq!(x, [f64::MAX / 2.0; 4]);
     }
 

@@ -39,8 +39,7 @@ impl Prox for L2Sphere {
         check_size("radius", self.radius);
         let norm = ScaledNorm::of(x);
         if !norm.is_zero() {
-            x.iter_mut()
-                .for_each(|v| *v = norm.divide(*v) * self.radius);
+            x.iter_mut().for_each(|v| *v = norm.divide(*v) * self.radius);
         }
     }
 
@@ -79,10 +78,7 @@ pub(crate) fn check_projectable(x: &[f64], radius: f64) -> Result<(), ProxError>
         return Err(ProxError::InvalidRadius { radius });
     }
     match x.iter().position(|v| !v.is_finite()) {
-        Some(index) => Err(ProxError::NotFinite {
-            index,
-            value: x[index],
-        }),
+        Some(index) => Err(ProxError::NotFinite { index, value: x[index] }),
         None => Ok(()),
     }
 }
@@ -119,18 +115,9 @@ mod tests {
         let (mut x, mut direction) = ([0.0, 0.0], [1.0, 2.0]);
         sphere.prox(&mut x, 1.0);
         sphere.jacobian_product(&x, 1.0, &mut direction);
-        assert_eq!(
-            (x, direction, sphere.value(&x)),
-            ([0.0; 2], [0.0; 2], f64::INFINITY)
-        );
-        assert_eq!(
-            project_l2_sphere(&mut x, 1.0),
-            Err(ProxError::ZeroVector { radius: 1.0 })
-        );
-        assert_eq!(
-            project_l2_sphere(&mut [], 1.0),
-            Err(ProxError::ZeroVector { radius: 1.0 })
-        );
+        assert_eq!((x, direction, sphere.value(&x)), ([0.0; 2], [0.0; 2], f64::INFINITY));
+        assert_eq!(project_l2_sphere(&mut x, 1.0), Err(ProxError::ZeroVector { radius: 1.0 }));
+        assert_eq!(project_l2_sphere(&mut [], 1.0), Err(ProxError::ZeroVector { radius: 1.0 }));
     }
 
     #[test]
@@ -146,19 +133,10 @@ mod tests {
         let mut x = [3.0, f64::INFINITY];
         assert_eq!(
             project_l2_sphere(&mut x, 1.0),
-            Err(ProxError::NotFinite {
-                index: 1,
-                value: f64::INFINITY
-            })
+            Err(ProxError::NotFinite { index: 1, value: f64::INFINITY })
         );
         assert_eq!(x[0], 3.0);
-        assert_eq!(
-            project_l2_sphere(&mut [3.0], -1.0),
-            Err(ProxError::InvalidRadius { radius: -1.0 })
-        );
-        assert!(matches!(
-            project_l2_sphere(&mut [3.0], f64::NAN),
-            Err(ProxError::InvalidRadius { .. })
-        ));
+        assert_eq!(project_l2_sphere(&mut [3.0], -1.0), Err(ProxError::InvalidRadius { radius: -1.0 }));
+        assert!(matches!(project_l2_sphere(&mut [3.0], f64::NAN), Err(ProxError::InvalidRadius { .. })));
     }
 }

@@ -5,9 +5,7 @@
 //!
 //! Cost: `O(n)`. Reference: Parikh and Boyd (2014), "Proximal algorithms", section 6.3.1.
 
-use crate::operator::{
-    ActiveSet, Prox, check_hessian_shape, check_lengths, indicator, indices_where,
-};
+use crate::operator::{ActiveSet, Prox, check_hessian_shape, check_lengths, indicator, indices_where};
 use crate::soft_threshold::{non_negative_soft_threshold, non_negative_soft_threshold_derivative};
 
 /// The indicator of the vectors without negative entries.
@@ -21,8 +19,7 @@ impl Prox for NonNegative {
     }
 
     fn prox(&self, x: &mut [f64], _step: f64) {
-        x.iter_mut()
-            .for_each(|v| *v = non_negative_soft_threshold(*v, 0.0));
+        x.iter_mut().for_each(|v| *v = non_negative_soft_threshold(*v, 0.0));
     }
 
     #[track_caller]

@@ -29,10 +29,7 @@ pub struct NonNegativeElasticNet {
 impl Prox for NonNegativeElasticNet {
     fn value(&self, x: &[f64]) -> f64 {
         if x.iter().all(|v| *v >= 0.0) {
-            self.regularization
-                * x.iter()
-                    .map(|v| v + 0.5 * self.elastic_penalty * v * v)
-                    .sum::<f64>()
+            self.regularization * x.iter().map(|v| v + 0.5 * self.elastic_penalty * v * v).sum::<f64>()
         } else {
             f64::INFINITY
         }
@@ -42,8 +39,7 @@ impl Prox for NonNegativeElasticNet {
     fn prox(&self, x: &mut [f64], step: f64) {
         let threshold = weight(step, self.regularization);
         let divisor = 1.0 + weight(threshold, self.elastic_penalty);
-        x.iter_mut()
-            .for_each(|v| *v = non_negative_soft_threshold(*v, threshold) / divisor);
+        x.iter_mut().for_each(|v| *v = non_negative_soft_threshold(*v, threshold) / divisor);
     }
 
     #[track_caller]
@@ -76,10 +72,7 @@ mod tests {
     #[test]
     fn is_the_prox_of_the_non_negative_elastic_net() {
         for (regularization, elastic_penalty) in [(0.0, 1.0), (0.3, 0.0), (0.3, 0.7), (2.0, 5.0)] {
-            let penalty = NonNegativeElasticNet {
-                regularization,
-                elastic_penalty,
-            };
+            let penalty = NonNegativeElasticNet { regularization, elastic_penalty };
             check_convex(&penalty);
             check_active_set(&penalty);
             check_scalar(&penalty, 0.0);
@@ -88,10 +81,7 @@ mod tests {
 
     #[test]
     fn value_is_infinite_below_zero() {
-        let penalty = NonNegativeElasticNet {
-            regularization: 2.0,
-            elastic_penalty: 3.0,
-        };
+        let penalty = NonNegativeElasticNet { regularization: 2.0, elastic_penalty: 3.0 };
         assert_eq!(penalty.value(&[1.0, 2.0]), 2.0 * (3.0 + 7.5));
         assert_eq!(penalty.value(&[1.0, -1e-300]), f64::INFINITY);
     }

@@ -23,18 +23,13 @@ pub struct NonNegativeL1 {
 
 impl Prox for NonNegativeL1 {
     fn value(&self, x: &[f64]) -> f64 {
-        if x.iter().all(|v| *v >= 0.0) {
-            self.regularization * x.iter().sum::<f64>()
-        } else {
-            f64::INFINITY
-        }
+        if x.iter().all(|v| *v >= 0.0) { self.regularization * x.iter().sum::<f64>() } else { f64::INFINITY }
     }
 
     #[track_caller]
     fn prox(&self, x: &mut [f64], step: f64) {
         let threshold = weight(step, self.regularization);
-        x.iter_mut()
-            .for_each(|v| *v = non_negative_soft_threshold(*v, threshold));
+        x.iter_mut().for_each(|v| *v = non_negative_soft_threshold(*v, threshold));
     }
 
     #[track_caller]
@@ -76,9 +71,7 @@ mod tests {
 
     #[test]
     fn value_is_infinite_below_zero() {
-        let penalty = NonNegativeL1 {
-            regularization: 2.0,
-        };
+        let penalty = NonNegativeL1 { regularization: 2.0 };
         assert_eq!(penalty.value(&[1.0, 0.5]), 3.0);
         assert_eq!(penalty.value(&[1.0, -1e-300]), f64::INFINITY);
         assert_eq!(penalty.value(&[f64::NAN]), f64::INFINITY);
@@ -93,10 +86,7 @@ mod tests {
         let gradient = |x: &[f64]| -> Vec<f64> {
             let mut residual: Vec<f64> = b.iter().map(|v| -v).collect();
             for (atom, x_j) in dictionary.chunks_exact(features).zip(x) {
-                residual
-                    .iter_mut()
-                    .zip(atom)
-                    .for_each(|(r, d)| *r += d * x_j);
+                residual.iter_mut().zip(atom).for_each(|(r, d)| *r += d * x_j);
             }
             dictionary
                 .chunks_exact(features)
@@ -106,16 +96,11 @@ mod tests {
         let mut x = vec![0.0; atoms];
         for _ in 0..20_000 {
             let slopes = gradient(&x);
-            x.iter_mut()
-                .zip(&slopes)
-                .for_each(|(x_j, s)| *x_j -= step * s);
+            x.iter_mut().zip(&slopes).for_each(|(x_j, s)| *x_j -= step * s);
             NonNegativeL1 { regularization }.prox(&mut x, step);
         }
         let support = NonNegativeL1 { regularization }.support(&x);
-        assert!(
-            !support.is_empty() && support.len() < atoms,
-            "the instance has both kinds of coordinates"
-        );
+        assert!(!support.is_empty() && support.len() < atoms, "the instance has both kinds of coordinates");
         for (j, slope) in gradient(&x).into_iter().enumerate() {
             if support.contains(&j) {
                 assert_close(slope, -regularization, 0.0, 1e-14);

@@ -47,10 +47,7 @@ pub(crate) fn indicator(inside: bool) -> f64 {
 #[track_caller]
 pub(crate) fn weight(step: f64, coefficient: f64) -> f64 {
     let weight = step * coefficient;
-    assert!(
-        weight >= 0.0,
-        "step {step} times coefficient {coefficient} is not a non-negative number"
-    );
+    assert!(weight >= 0.0, "step {step} times coefficient {coefficient} is not a non-negative number");
     weight
 }
 
@@ -63,40 +60,24 @@ pub(crate) fn check_size(name: &str, size: f64) {
 /// Panics where a Jacobian is asked for at a point and along a direction of different lengths.
 #[track_caller]
 pub(crate) fn check_lengths(point: &[f64], direction: &[f64]) {
-    assert_eq!(
-        point.len(),
-        direction.len(),
-        "lengths of point and direction differ"
-    );
+    assert_eq!(point.len(), direction.len(), "lengths of point and direction differ");
 }
 
 /// The indices, ascending, of the entries of `x` that are free.
 pub(crate) fn indices_where(x: &[f64], free: impl Fn(usize, f64) -> bool) -> Vec<usize> {
-    x.iter()
-        .enumerate()
-        .filter(|&(i, &x_i)| free(i, x_i))
-        .map(|(i, _)| i)
-        .collect()
+    x.iter().enumerate().filter(|&(i, &x_i)| free(i, x_i)).map(|(i, _)| i).collect()
 }
 
 /// Panics where `hessian` is not a matrix over the support.
 #[track_caller]
 pub(crate) fn check_hessian_shape(support: &[usize], hessian: &[f64]) {
     let (expected, found) = (support.len() * support.len(), hessian.len());
-    assert_eq!(
-        found,
-        expected,
-        "the Hessian over a support of {} has {found} entries",
-        support.len()
-    );
+    assert_eq!(found, expected, "the Hessian over a support of {} has {found} entries", support.len());
 }
 
 /// Adds `curvature` to the diagonal of the column-major `s x s` matrix `hessian`.
 #[track_caller]
 pub(crate) fn add_diagonal(curvature: f64, support: &[usize], hessian: &mut [f64]) {
     check_hessian_shape(support, hessian);
-    hessian
-        .iter_mut()
-        .step_by(support.len() + 1)
-        .for_each(|h| *h += curvature);
+    hessian.iter_mut().step_by(support.len() + 1).for_each(|h| *h += curvature);
 }

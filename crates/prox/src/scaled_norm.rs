@@ -21,21 +21,12 @@ impl ScaledNorm {
     pub(crate) fn of(x: &[f64]) -> Self {
         let largest = max_abs(x);
         if largest == 0.0 {
-            return Self {
-                scale: 1.0,
-                norm: 0.0,
-            };
+            return Self { scale: 1.0, norm: 0.0 };
         }
         if PLAIN_RANGE.contains(&largest) {
-            return Self {
-                scale: 1.0,
-                norm: x.iter().map(|v| v * v).sum::<f64>().sqrt(),
-            };
+            return Self { scale: 1.0, norm: x.iter().map(|v| v * v).sum::<f64>().sqrt() };
         }
-        Self {
-            scale: largest,
-            norm: x.iter().map(|v| (v / largest).powi(2)).sum::<f64>().sqrt(),
-        }
+        Self { scale: largest, norm: x.iter().map(|v| (v / largest).powi(2)).sum::<f64>().sqrt() }
     }
 
     /// The norm itself; infinite only where it exceeds the range of `f64`.
@@ -55,22 +46,18 @@ impl ScaledNorm {
 
     /// `u . direction`, with `u = x / norm2(x)`.
     pub(crate) fn radial_part(self, x: &[f64], direction: &[f64]) -> f64 {
-        x.iter()
-            .zip(direction)
-            .map(|(&x_i, d_i)| self.divide(x_i) * d_i)
-            .sum()
+        x.iter().zip(direction).map(|(&x_i, d_i)| self.divide(x_i) * d_i).sum()
     }
 }
 
 /// `max_i |x_i|`; 0 for an empty slice, not-a-number where an entry is.
 pub(crate) fn max_abs(x: &[f64]) -> f64 {
-    x.iter().fold(0.0, |largest, v| {
-        if v.abs() <= largest || f64::is_nan(largest) {
-            largest
-        } else {
-            v.abs()
-        }
-    })
+    x.iter().fold(
+        0.0,
+        |largest, v| {
+            if v.abs() <= largest || f64::is_nan(largest) { largest } else { v.abs() }
+        },
+    )
 }
 
 #[cfg(test)]
@@ -89,10 +76,7 @@ mod tests {
             );
         }
         let denormal = f64::from_bits(1);
-        assert_eq!(
-            ScaledNorm::of(&[3.0 * denormal, -4.0 * denormal]).value(),
-            5.0 * denormal
-        );
+        assert_eq!(ScaledNorm::of(&[3.0 * denormal, -4.0 * denormal]).value(), 5.0 * denormal);
         assert_eq!(ScaledNorm::of(&[f64::MAX; 4]).divide(f64::MAX), 0.5);
         assert_eq!(ScaledNorm::of(&[f64::MAX; 4]).value(), f64::INFINITY);
     }

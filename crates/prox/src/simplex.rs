@@ -36,9 +36,7 @@ impl Prox for Simplex {
     fn value(&self, x: &[f64]) -> f64 {
         check_size("sum", self.sum);
         let deviation = (x.iter().sum::<f64>() - self.sum).abs();
-        indicator(
-            x.iter().all(|v| *v >= 0.0) && deviation <= feasibility_tolerance(x.len()) * self.sum,
-        )
+        indicator(x.iter().all(|v| *v >= 0.0) && deviation <= feasibility_tolerance(x.len()) * self.sum)
     }
 
     #[track_caller]
@@ -53,18 +51,10 @@ impl Prox for Simplex {
         let threshold = SimplexThreshold::of(point.iter().copied(), self.sum);
         let is_active = |y: &f64| threshold.apply(*y) > 0.0;
         let n_active = point.iter().filter(|y| is_active(y)).count();
-        let active_sum: f64 = direction
-            .iter()
-            .zip(point)
-            .filter(|(_, y)| is_active(y))
-            .map(|(d, _)| *d)
-            .sum();
+        let active_sum: f64 =
+            direction.iter().zip(point).filter(|(_, y)| is_active(y)).map(|(d, _)| *d).sum();
         for (d, y) in direction.iter_mut().zip(point) {
-            *d = if is_active(y) {
-                *d - active_sum / n_active as f64
-            } else {
-                0.0
-            };
+            *d = if is_active(y) { *d - active_sum / n_active as f64 } else { 0.0 };
         }
     }
 }
@@ -82,20 +72,10 @@ impl SimplexThreshold {
     pub(crate) fn of(values: impl Iterator<Item = f64> + Clone, sum: f64) -> Self {
         check_size("sum", sum);
         let not_finite = values.clone().any(|v| !v.is_finite());
-        let largest = if not_finite {
-            f64::NAN
-        } else {
-            values.clone().fold(f64::NEG_INFINITY, f64::max)
-        };
-        let mut candidates: Vec<f64> = values
-            .map(|v| (v - largest) / sum)
-            .filter(|w| *w > -1.0)
-            .collect();
+        let largest = if not_finite { f64::NAN } else { values.clone().fold(f64::NEG_INFINITY, f64::max) };
+        let mut candidates: Vec<f64> = values.map(|v| (v - largest) / sum).filter(|w| *w > -1.0).collect();
         candidates.sort_unstable_by(|a, b| b.total_cmp(a));
-        Self {
-            largest,
-            offset: unit_threshold(&candidates) * sum,
-        }
+        Self { largest, offset: unit_threshold(&candidates) * sum }
     }
 
     /// `max(value - theta, 0)`.
@@ -164,21 +144,10 @@ mod tests {
 
     #[test]
     fn many_entries_keep_the_sum() {
-        for (scale, sum) in [
-            (1e9, 1e9),
-            (1.0, 1e9),
-            (1e9, 1.0),
-            (1e-9, 1.0),
-            (1e-9, 1e-9),
-        ] {
+        for (scale, sum) in [(1e9, 1e9), (1.0, 1e9), (1e9, 1.0), (1e-9, 1.0), (1e-9, 1e-9)] {
             let mut x: Vec<f64> = normal_vector(20_000, 3).iter().map(|v| scale * v).collect();
             Simplex { sum }.prox(&mut x, 1.0);
-            assert_close(
-                x.iter().sum::<f64>(),
-                sum,
-                feasibility_tolerance(x.len()),
-                0.0,
-            );
+            assert_close(x.iter().sum::<f64>(), sum, feasibility_tolerance(x.len()), 0.0);
         }
     }
 
@@ -188,12 +157,7 @@ mod tests {
         let mut x = vec![0.7; 100_000];
         x[0] = 1.0;
         Simplex { sum: 1.0 }.prox(&mut x, 1.0);
-        assert_close(
-            x.iter().sum::<f64>(),
-            1.0,
-            feasibility_tolerance(x.len()),
-            0.0,
-        );
+        assert_close(x.iter().sum::<f64>(), 1.0, feasibility_tolerance(x.len()), 0.0);
         // 1 - theta + (n - 1) (0.7 - theta) = 1 at theta = 0.7 (n - 1) / n; the unit of theta is eps.
         assert_close(x[0], 1.0 - 0.7 * (1.0 - 1e-5), 0.0, 8.0 * f64::EPSILON);
     }
@@ -207,28 +171,10 @@ mod tests {
         assert_eq!(project([1e300, 1e300, -1e300], 1.0), [0.5, 0.5, 0.0]);
         assert_eq!(project([f64::MAX, -f64::MAX, 0.0], 1.0), [1.0, 0.0, 0.0]);
         let third = 1e-310 / 3.0;
-        assert_slices_close(
-            &project([0.0, 1e-310, 0.0], 2e-310),
-            &[third, 4.0 * third, third],
-            0.0,
-            2e-323,
-        );
-        assert_slices_close(
-            &project([1e300; 3], 1e308),
-            &[1e308 / 3.0; 3],
-            4.0 * f64::EPSILON,
-            0.0,
-        );
-        assert!(
-            project([1.0, f64::NAN, 0.0], 1.0)
-                .iter()
-                .all(|v| v.is_nan())
-        );
-        assert!(
-            project([1.0, f64::INFINITY, 0.0], 1.0)
-                .iter()
-                .all(|v| v.is_nan())
-        );
+        assert_slices_close(&project([0.0, 1e-310, 0.0], 2e-310), &[third, 4.0 * third, third], 0.0, 2e-323);
+        assert_slices_close(&project([1e300; 3], 1e308), &[1e308 / 3.0; 3], 4.0 * f64::EPSILON, 0.0);
+        assert!(project([1.0, f64::NAN, 0.0], 1.0).iter().all(|v| v.is_nan()));
+        assert!(project([1.0, f64::INFINITY, 0.0], 1.0).iter().all(|v| v.is_nan()));
     }
 
     #[test]

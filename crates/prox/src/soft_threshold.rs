@@ -88,10 +88,7 @@ mod tests {
     #[test]
     fn extremes() {
         let denormal = f64::from_bits(2);
-        assert_eq!(
-            soft_threshold(denormal, f64::from_bits(1)),
-            f64::from_bits(1)
-        );
+        assert_eq!(soft_threshold(denormal, f64::from_bits(1)), f64::from_bits(1));
         assert_eq!(soft_threshold(-1e300, 1.0), -1e300);
         assert_eq!(soft_threshold(1e300, f64::INFINITY), 0.0);
         assert_eq!(non_negative_soft_threshold(f64::NEG_INFINITY, 1.0), 0.0);

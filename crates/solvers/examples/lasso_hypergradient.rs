@@ -26,16 +26,11 @@ struct LeastSquares {
 impl LeastSquares {
     fn fit(&self, x: &[f64]) -> Vec<f64> {
         let rows = self.design.chunks_exact(COLUMNS);
-        rows.map(|row| row.iter().zip(x).map(|(a, x)| a * x).sum())
-            .collect()
+        rows.map(|row| row.iter().zip(x).map(|(a, x)| a * x).sum()).collect()
     }
 
     fn residual(&self, x: &[f64]) -> Vec<f64> {
-        self.fit(x)
-            .iter()
-            .zip(&self.observations)
-            .map(|(p, b)| p - b)
-            .collect()
+        self.fit(x).iter().zip(&self.observations).map(|(p, b)| p - b).collect()
     }
 
     fn transposed_product(&self, r: &[f64], out: &mut [f64]) {
@@ -70,34 +65,19 @@ fn solve(problem: &mut LeastSquares, lam: f64) -> Outcome {
         max_iterations: 100_000,
         ..Default::default()
     };
-    solver.run(
-        &[0.0; COLUMNS],
-        problem,
-        &L1 {
-            regularization: lam,
-        },
-    )
+    solver.run(&[0.0; COLUMNS], problem, &L1 { regularization: lam })
 }
 
 fn outer_loss(x: &[f64], truth: &[f64]) -> f64 {
-    0.5 * x
-        .iter()
-        .zip(truth)
-        .map(|(x, t)| (x - t) * (x - t))
-        .sum::<f64>()
+    0.5 * x.iter().zip(truth).map(|(x, t)| (x - t) * (x - t)).sum::<f64>()
 }
 
 /// The problem, with a known sparse vector behind its observations.
 fn planted() -> (LeastSquares, [f64; COLUMNS]) {
     let wave = |i: usize, scale: f64| (i as f64 * scale).sin();
     let truth = [1.5, 0.0, 0.0, -2.0, 0.0, 0.0, 0.7, 0.0];
-    let design = (0..ROWS * COLUMNS)
-        .map(|i| wave(i * i + 3, 0.731))
-        .collect();
-    let mut problem = LeastSquares {
-        design,
-        observations: Vec::new(),
-    };
+    let design = (0..ROWS * COLUMNS).map(|i| wave(i * i + 3, 0.731)).collect();
+    let mut problem = LeastSquares { design, observations: Vec::new() };
     problem.observations = problem.fit(&truth);
     for (i, b) in problem.observations.iter_mut().enumerate() {
         *b += 0.1 * wave(i, 5.3);
@@ -106,37 +86,20 @@ fn planted() -> (LeastSquares, [f64; COLUMNS]) {
 }
 
 /// `(dL/dlam, dL/db)` at the solution `x` by implicit differentiation.
-fn hypergradient(
-    problem: &mut LeastSquares,
-    lam: f64,
-    x: &[f64],
-    truth: &[f64],
-) -> (f64, Vec<f64>) {
+fn hypergradient(problem: &mut LeastSquares, lam: f64, x: &[f64], truth: &[f64]) -> (f64, Vec<f64>) {
     let mut gradient = [0.0; COLUMNS];
     problem.value_and_gradient(x, &mut gradient);
     let cotangent: Vec<f64> = x.iter().zip(truth).map(|(x, t)| x - t).collect();
     let step = safe_step(problem);
-    let point = FixedPoint {
-        solution: x,
-        gradient: &gradient,
-        step,
-        cotangent: &cotangent,
-    };
+    let point = FixedPoint { solution: x, gradient: &gradient, step, cotangent: &cotangent };
     let mut hessian = |direction: &[f64], out: &mut [f64]| {
         problem.transposed_product(&problem.fit(direction), out);
     };
-    let penalty = L1 {
-        regularization: lam,
-    };
+    let penalty = L1 { regularization: lam };
     let found = adjoint(&point, &mut hessian, &penalty, LinearSolve::default());
     println!("adjoint: {:?}", found.status);
     // `beta` is zero wherever `x` is, so the sign of those entries does not matter.
-    let d_lam = -found
-        .beta
-        .iter()
-        .zip(x)
-        .map(|(b, x)| b * x.signum())
-        .sum::<f64>();
+    let d_lam = -found.beta.iter().zip(x).map(|(b, x)| b * x.signum()).sum::<f64>();
     (d_lam, problem.fit(&found.beta))
 }
 
@@ -170,8 +133,5 @@ fn main() {
         worst = worst.max((slope - expected).abs());
     }
     println!("largest disagreement {worst:.1e}");
-    assert!(
-        worst < 1e-8,
-        "the implicit derivatives must agree with the differences"
-    );
+    assert!(worst < 1e-8, "the implicit derivatives must agree with the differences");
 }

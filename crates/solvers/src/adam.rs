@@ -34,12 +34,7 @@ pub struct Adam {
 
 impl Default for Adam {
     fn default() -> Self {
-        Self {
-            schedule: Schedule::Constant { step: 1e-3 },
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-        }
+        Self { schedule: Schedule::Constant { step: 1e-3 }, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
     }
 }
 
@@ -57,11 +52,7 @@ pub struct AdamState {
 impl AdamState {
     /// Before the first iteration on `n` variables.
     pub fn new(n: usize) -> Self {
-        Self {
-            mean: vec![0.0; n],
-            square: vec![0.0; n],
-            iteration: 0,
-        }
+        Self { mean: vec![0.0; n], square: vec![0.0; n], iteration: 0 }
     }
 }
 
@@ -72,25 +63,10 @@ impl Adam {
     /// [`Error::OutOfRange`] for the first field outside its range.
     pub fn check(&self) -> Result<(), Error> {
         self.schedule.check()?;
-        require(
-            (0.0..1.0).contains(&self.beta1),
-            "beta1",
-            self.beta1,
-            "in [0, 1)",
-        )?;
-        require(
-            (0.0..1.0).contains(&self.beta2),
-            "beta2",
-            self.beta2,
-            "in [0, 1)",
-        )?;
+        require((0.0..1.0).contains(&self.beta1), "beta1", self.beta1, "in [0, 1)")?;
+        require((0.0..1.0).contains(&self.beta2), "beta2", self.beta2, "in [0, 1)")?;
         let epsilon = self.epsilon;
-        require(
-            epsilon > 0.0 && epsilon.is_finite(),
-            "epsilon",
-            epsilon,
-            "finite and > 0",
-        )
+        require(epsilon > 0.0 && epsilon.is_finite(), "epsilon", epsilon, "finite and > 0")
     }
 
     /// One iteration: moves `x` by the `gradient` at `x`.
@@ -99,16 +75,8 @@ impl Adam {
     /// When the lengths of `x`, `gradient` and the state differ.
     #[track_caller]
     pub fn advance(&self, state: &mut AdamState, x: &mut [f64], gradient: &[f64]) {
-        assert_eq!(
-            x.len(),
-            gradient.len(),
-            "Adam: lengths of the variables and of the gradient"
-        );
-        assert_eq!(
-            x.len(),
-            state.mean.len(),
-            "Adam: lengths of the variables and of the state"
-        );
+        assert_eq!(x.len(), gradient.len(), "Adam: lengths of the variables and of the gradient");
+        assert_eq!(x.len(), state.mean.len(), "Adam: lengths of the variables and of the state");
         let step = self.schedule.at(state.iteration);
         state.iteration += 1;
         let t = state.iteration as f64;

@@ -22,13 +22,5 @@ pub(crate) fn require(
     value: f64,
     accepted: &'static str,
 ) -> Result<(), Error> {
-    if inside {
-        Ok(())
-    } else {
-        Err(Error::OutOfRange {
-            name,
-            value,
-            accepted,
-        })
-    }
+    if inside { Ok(()) } else { Err(Error::OutOfRange { name, value, accepted }) }
 }

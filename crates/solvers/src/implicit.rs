@@ -58,10 +58,7 @@ pub trait Hessian {
     /// By default from `s` products; implement it where the entries are cheaper.
     fn restrict(&mut self, n: usize, support: &[usize], block: &mut [f64]) {
         let (mut unit, mut column) = (vec![0.0; n], vec![0.0; n]);
-        for (&j, block) in support
-            .iter()
-            .zip(block.chunks_exact_mut(support.len().max(1)))
-        {
+        for (&j, block) in support.iter().zip(block.chunks_exact_mut(support.len().max(1))) {
             unit[j] = 1.0;
             self.product(&unit, &mut column);
             unit[j] = 0.0;
@@ -136,22 +133,10 @@ pub struct Adjoint {
 impl Adjoint {
     fn new(beta: Vec<f64>, residual_adjoint: Vec<f64>, status: Status) -> Self {
         let finite = all_finite(&beta) && all_finite(&residual_adjoint);
-        let status = if matches!(status, Status::Solved) && !finite {
-            Status::NotFinite
-        } else {
-            status
-        };
+        let status = if matches!(status, Status::Solved) && !finite { Status::NotFinite } else { status };
         match status {
-            Status::Solved | Status::NotConverged { .. } => Self {
-                beta,
-                residual_adjoint,
-                status,
-            },
-            _ => Self {
-                beta: vec![f64::NAN; beta.len()],
-                residual_adjoint: Vec::new(),
-                status,
-            },
+            Status::Solved | Status::NotConverged { .. } => Self { beta, residual_adjoint, status },
+            _ => Self { beta: vec![f64::NAN; beta.len()], residual_adjoint: Vec::new(), status },
         }
     }
 }
@@ -180,11 +165,7 @@ pub fn adjoint(
 
 /// `(H_SS + P_SS) beta_S = v_S` by Cholesky.
 #[track_caller]
-fn cholesky_adjoint(
-    point: &FixedPoint<'_>,
-    hessian: &mut impl Hessian,
-    penalty: &impl ActiveSet,
-) -> Adjoint {
+fn cholesky_adjoint(point: &FixedPoint<'_>, hessian: &mut impl Hessian, penalty: &impl ActiveSet) -> Adjoint {
     let n = point.check();
     let support = penalty.support(point.solution);
     let mut factor = SpdFactor::default();
@@ -257,16 +238,8 @@ pub fn fixed_point_adjoint(
     options: CgOptions,
 ) -> Adjoint {
     let n = point.check();
-    assert!(
-        point.step > 0.0 && point.step.is_finite(),
-        "implicit: step {} is not > 0",
-        point.step
-    );
-    let forward = point
-        .solution
-        .iter()
-        .zip(point.gradient)
-        .map(|(x, g)| x - point.step * g);
+    assert!(point.step > 0.0 && point.step.is_finite(), "implicit: step {} is not > 0", point.step);
+    let forward = point.solution.iter().zip(point.gradient).map(|(x, g)| x - point.step * g);
     let mut operator = ResidualJacobian {
         hessian,
         penalty,
@@ -336,8 +309,7 @@ impl<H: Hessian, P: Prox> ResidualJacobian<'_, H, P> {
 
     /// `direction <- J direction`.
     fn prox_jacobian(&self, direction: &mut [f64]) {
-        self.penalty
-            .jacobian_product(&self.forward, self.step, direction);
+        self.penalty.jacobian_product(&self.forward, self.step, direction);
     }
 }
 
@@ -346,27 +318,15 @@ impl FixedPoint<'_> {
     #[track_caller]
     fn check(&self) -> usize {
         let n = self.solution.len();
-        assert_eq!(
-            n,
-            self.cotangent.len(),
-            "implicit: lengths of the solution and of the cotangent"
-        );
-        assert_eq!(
-            n,
-            self.gradient.len(),
-            "implicit: lengths of the solution and of the gradient"
-        );
+        assert_eq!(n, self.cotangent.len(), "implicit: lengths of the solution and of the cotangent");
+        assert_eq!(n, self.gradient.len(), "implicit: lengths of the solution and of the gradient");
         n
     }
 }
 
 /// The status of a system left at `residual`.
 fn not_converged(residual: f64) -> Status {
-    if residual.is_finite() {
-        Status::NotConverged { residual }
-    } else {
-        Status::NotFinite
-    }
+    if residual.is_finite() { Status::NotConverged { residual } } else { Status::NotFinite }
 }
 
 /// `part <- full[support]`.

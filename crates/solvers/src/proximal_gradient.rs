@@ -162,18 +162,12 @@ impl ProximalGradient {
 
     /// One iteration. After it, look at [`ProximalGradientState::diverged`] and, to stop, at
     /// [`ProximalGradientState::violation`].
-    pub fn advance(
-        &self,
-        state: &mut ProximalGradientState,
-        smooth: &mut impl Smooth,
-        penalty: &impl Prox,
-    ) {
+    pub fn advance(&self, state: &mut ProximalGradientState, smooth: &mut impl Smooth, penalty: &impl Prox) {
         state.value_at_y = smooth.value_and_gradient(&state.y, &mut state.gradient);
         state.diverged = !state.value_at_y.is_finite() || !all_finite(&state.gradient);
         if !state.diverged {
             self.step(state, smooth, penalty);
-            state.diverged =
-                !all_finite(&state.next) || state.value.is_some_and(|v| !v.is_finite());
+            state.diverged = !all_finite(&state.next) || state.value.is_some_and(|v| !v.is_finite());
         }
         if state.diverged {
             state.violation = f64::INFINITY;
@@ -227,18 +221,11 @@ impl ProximalGradient {
     }
 
     /// Sets `next`, `last_step`, the stored step and, where it is computed, `value`.
-    fn step(
-        &self,
-        state: &mut ProximalGradientState,
-        smooth: &mut impl Smooth,
-        penalty: &impl Prox,
-    ) {
+    fn step(&self, state: &mut ProximalGradientState, smooth: &mut impl Smooth, penalty: &impl Prox) {
         let (initial, max_halvings, reset_below) = match self.step {
-            StepRule::Backtracking {
-                initial,
-                max_halvings,
-                reset_below,
-            } => (initial, max_halvings, reset_below),
+            StepRule::Backtracking { initial, max_halvings, reset_below } => {
+                (initial, max_halvings, reset_below)
+            }
             StepRule::Fixed(step) => return state.take(step, step, penalty),
             StepRule::Schedule(schedule) => {
                 let (now, then) = (state.iteration, state.iteration + 1);
@@ -261,28 +248,14 @@ impl ProximalGradient {
         }
         state.value = Some(value);
         state.last_step = step;
-        state.step = if step <= reset_below {
-            initial
-        } else {
-            2.0 * step
-        };
+        state.step = if step <= reset_below { initial } else { 2.0 * step };
     }
 
     /// `x <- n`, and `y` ahead of it.
     fn extrapolate(&self, state: &mut ProximalGradientState) {
-        let ProximalGradientState {
-            x,
-            y,
-            next,
-            momentum: t,
-            ..
-        } = state;
+        let ProximalGradientState { x, y, next, momentum: t, .. } = state;
         let uphill = |y: &[f64], x: &[f64]| {
-            let terms = y
-                .iter()
-                .zip(next.iter())
-                .zip(x)
-                .map(|((y, n), x)| (y - n) * (n - x));
+            let terms = y.iter().zip(next.iter()).zip(x).map(|((y, n), x)| (y - n) * (n - x));
             terms.sum::<f64>() > 0.0
         };
         if !self.acceleration || (self.restart && uphill(y, x)) {
@@ -320,20 +293,11 @@ impl ProximalGradientState {
 
     /// The step with which violations are measured: the last one taken, or the first to come.
     fn measuring_step(&self) -> f64 {
-        if self.last_step > 0.0 {
-            self.last_step
-        } else {
-            self.step
-        }
+        if self.last_step > 0.0 { self.last_step } else { self.step }
     }
 
     /// Value and violation at `x`, for one gradient and one prox; the scratch vectors are overwritten.
-    fn outcome(
-        &mut self,
-        status: Status,
-        smooth: &mut impl Smooth,
-        penalty: &impl Prox,
-    ) -> Outcome {
+    fn outcome(&mut self, status: Status, smooth: &mut impl Smooth, penalty: &impl Prox) -> Outcome {
         let value = smooth.value_and_gradient(&self.x, &mut self.gradient);
         let step = self.measuring_step();
         forward_backward(&mut self.next, &self.x, &self.gradient, step, penalty);
@@ -341,11 +305,7 @@ impl ProximalGradientState {
         Outcome {
             x: self.x.clone(),
             status,
-            violation: if violation.is_nan() {
-                f64::INFINITY
-            } else {
-                violation
-            },
+            violation: if violation.is_nan() { f64::INFINITY } else { violation },
             iterations: self.iteration,
             value: value + penalty.value(&self.x),
             exhausted_line_searches: self.exhausted_line_searches,

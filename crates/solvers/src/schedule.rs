@@ -51,14 +51,8 @@ impl Schedule {
         match *self {
             Self::Constant { step } => step,
             Self::Exponential { step, decay } => step * decay.powf(t),
-            Self::Cosine {
-                last, iterations, ..
-            } if iteration >= iterations => last,
-            Self::Cosine {
-                step,
-                last,
-                iterations,
-            } => {
+            Self::Cosine { last, iterations, .. } if iteration >= iterations => last,
+            Self::Cosine { step, last, iterations } => {
                 let angle = std::f64::consts::PI * t / iterations as f64;
                 last + (step - last) * 0.5 * (1.0 + angle.cos())
             }
@@ -75,31 +69,17 @@ impl Schedule {
         | Self::Exponential { step, .. }
         | Self::Cosine { step, .. }
         | Self::InverseTime { step, .. }) = *self;
-        require(
-            step > 0.0 && step.is_finite(),
-            "step",
-            step,
-            "finite and > 0",
-        )?;
+        require(step > 0.0 && step.is_finite(), "step", step, "finite and > 0")?;
         match *self {
             Self::Constant { .. } => Ok(()),
             Self::Exponential { decay, .. } => {
                 require(decay > 0.0 && decay <= 1.0, "decay", decay, "in (0, 1]")
             }
-            Self::Cosine {
-                last, iterations, ..
-            } => {
-                require(
-                    last >= 0.0 && last.is_finite(),
-                    "last",
-                    last,
-                    "finite and >= 0",
-                )?;
+            Self::Cosine { last, iterations, .. } => {
+                require(last >= 0.0 && last.is_finite(), "last", last, "finite and >= 0")?;
                 require(iterations >= 1, "iterations", iterations as f64, ">= 1")
             }
-            Self::InverseTime { t0, .. } => {
-                require(t0 > 0.0 && t0.is_finite(), "t0", t0, "finite and > 0")
-            }
+            Self::InverseTime { t0, .. } => require(t0 > 0.0 && t0.is_finite(), "t0", t0, "finite and > 0"),
         }
     }
 }

@@ -32,11 +32,7 @@ pub struct Sgd {
 
 impl Default for Sgd {
     fn default() -> Self {
-        Self {
-            schedule: Schedule::Constant { step: 1e-2 },
-            momentum: 0.0,
-            nesterov: false,
-        }
+        Self { schedule: Schedule::Constant { step: 1e-2 }, momentum: 0.0, nesterov: false }
     }
 }
 
@@ -52,10 +48,7 @@ pub struct SgdState {
 impl SgdState {
     /// Before the first iteration on `n` variables.
     pub fn new(n: usize) -> Self {
-        Self {
-            momentum: vec![0.0; n],
-            iteration: 0,
-        }
+        Self { momentum: vec![0.0; n], iteration: 0 }
     }
 }
 
@@ -66,12 +59,7 @@ impl Sgd {
     /// [`Error::OutOfRange`] for the first field outside its range.
     pub fn check(&self) -> Result<(), Error> {
         self.schedule.check()?;
-        require(
-            (0.0..1.0).contains(&self.momentum),
-            "momentum",
-            self.momentum,
-            "in [0, 1)",
-        )
+        require((0.0..1.0).contains(&self.momentum), "momentum", self.momentum, "in [0, 1)")
     }
 
     /// One iteration: moves `x` by the `gradient` at `x`.
@@ -80,26 +68,13 @@ impl Sgd {
     /// When the lengths of `x`, `gradient` and the state differ.
     #[track_caller]
     pub fn advance(&self, state: &mut SgdState, x: &mut [f64], gradient: &[f64]) {
-        assert_eq!(
-            x.len(),
-            gradient.len(),
-            "SGD: lengths of the variables and of the gradient"
-        );
-        assert_eq!(
-            x.len(),
-            state.momentum.len(),
-            "SGD: lengths of the variables and of the state"
-        );
+        assert_eq!(x.len(), gradient.len(), "SGD: lengths of the variables and of the gradient");
+        assert_eq!(x.len(), state.momentum.len(), "SGD: lengths of the variables and of the state");
         let step = self.schedule.at(state.iteration);
         state.iteration += 1;
         for ((x, g), m) in x.iter_mut().zip(gradient).zip(&mut state.momentum) {
             *m = self.momentum * *m + g;
-            *x -= step
-                * if self.nesterov {
-                    g + self.momentum * *m
-                } else {
-                    *m
-                };
+            *x -= step * if self.nesterov { g + self.momentum * *m } else { *m };
         }
     }
 }

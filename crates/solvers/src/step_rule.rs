@@ -36,25 +36,15 @@ pub enum StepRule {
 
 impl StepRule {
     /// Backtracking with its defaults.
-    pub const BACKTRACKING: Self = Self::Backtracking {
-        initial: 1.0,
-        max_halvings: 15,
-        reset_below: 1e-6,
-    };
+    pub const BACKTRACKING: Self = Self::Backtracking { initial: 1.0, max_halvings: 15, reset_below: 1e-6 };
 
     /// Checks every field against the range documented with it.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] for the first field outside its range.
     pub fn check(&self) -> Result<(), Error> {
-        let positive = |name, value: f64| {
-            require(
-                value > 0.0 && value.is_finite(),
-                name,
-                value,
-                "finite and > 0",
-            )
-        };
+        let positive =
+            |name, value: f64| require(value > 0.0 && value.is_finite(), name, value, "finite and > 0");
         match *self {
             Self::Fixed(step) => positive("step", step),
             Self::Schedule(schedule) => {
@@ -64,11 +54,7 @@ impl StepRule {
                     _ => Ok(()),
                 }
             }
-            Self::Backtracking {
-                initial,
-                reset_below,
-                ..
-            } => {
+            Self::Backtracking { initial, reset_below, .. } => {
                 positive("initial", initial)?;
                 let inside = reset_below >= 0.0 && reset_below.is_finite();
                 require(inside, "reset_below", reset_below, "finite and >= 0")

@@ -19,10 +19,7 @@ fn gradient(x: &[f64]) -> [f64; 2] {
 /// `m_hat = (beta1 g + h) / (1 + beta1)` and `v_hat = (beta2 g^2 + h^2) / (1 + beta2)`.
 #[test]
 fn adam_moves_as_computed_by_hand() {
-    let adam = Adam {
-        schedule: Schedule::Constant { step: 0.1 },
-        ..Default::default()
-    };
+    let adam = Adam { schedule: Schedule::Constant { step: 0.1 }, ..Default::default() };
     let (g, h) = (4.0_f64, -3.0_f64);
     let mut state = AdamState::new(1);
     let mut x = [1.0];
@@ -39,12 +36,7 @@ fn adam_moves_as_computed_by_hand() {
 #[test]
 fn adam_follows_optax() {
     let schedule = Schedule::Constant { step: 0.1 };
-    let adam = Adam {
-        schedule,
-        beta1: 0.8,
-        beta2: 0.95,
-        epsilon: 1e-8,
-    };
+    let adam = Adam { schedule, beta1: 0.8, beta2: 0.95, epsilon: 1e-8 };
     let (mut state, mut x) = (AdamState::new(2), [1.0, -2.0]);
     for _ in 0..3 {
         let g = gradient(&x);
@@ -57,15 +49,8 @@ fn adam_follows_optax() {
 /// With constant gradient the length of each move is the step of the schedule, the first at `t = 0`.
 #[test]
 fn adam_takes_its_steps_from_the_schedule() {
-    let schedule = Schedule::Exponential {
-        step: 0.5,
-        decay: 0.5,
-    };
-    let adam = Adam {
-        schedule,
-        epsilon: 1e-300,
-        ..Default::default()
-    };
+    let schedule = Schedule::Exponential { step: 0.5, decay: 0.5 };
+    let adam = Adam { schedule, epsilon: 1e-300, ..Default::default() };
     let (mut state, mut x) = (AdamState::new(1), [0.0]);
     for expected in [-0.5, -0.75, -0.875] {
         adam.advance(&mut state, &mut x, &[3.0]);
@@ -122,24 +107,13 @@ fn a_gradient_of_zero_moves_nothing() {
 
 #[test]
 fn momentum_moves_as_computed_by_hand() {
-    let schedule = Schedule::Exponential {
-        step: 0.5,
-        decay: 0.5,
-    };
+    let schedule = Schedule::Exponential { step: 0.5, decay: 0.5 };
     let (g, h) = (2.0, -1.0);
     for (nesterov, first, second) in [
         (false, -0.5 * g, -0.25 * (0.75 * g + h)),
-        (
-            true,
-            -0.5 * (g + 0.75 * g),
-            -0.25 * (h + 0.75 * (0.75 * g + h)),
-        ),
+        (true, -0.5 * (g + 0.75 * g), -0.25 * (h + 0.75 * (0.75 * g + h))),
     ] {
-        let sgd = Sgd {
-            schedule,
-            momentum: 0.75,
-            nesterov,
-        };
+        let sgd = Sgd { schedule, momentum: 0.75, nesterov };
         let (mut state, mut x) = (SgdState::new(1), [0.0]);
         sgd.advance(&mut state, &mut x, &[g]);
         assert_eq!(x, [first]);
@@ -153,11 +127,7 @@ fn momentum_moves_as_computed_by_hand() {
 #[test]
 fn momentum_and_adam_minimise_a_quadratic() {
     for nesterov in [false, true] {
-        let sgd = Sgd {
-            schedule: Schedule::Constant { step: 0.3 },
-            momentum: 0.64,
-            nesterov,
-        };
+        let sgd = Sgd { schedule: Schedule::Constant { step: 0.3 }, momentum: 0.64, nesterov };
         let (mut state, mut x) = (SgdState::new(2), [1.0, -2.0]);
         for _ in 0..200 {
             let g = gradient(&x);
@@ -165,15 +135,8 @@ fn momentum_and_adam_minimise_a_quadratic() {
         }
         assert!(norm(&x) <= 1e-13, "{nesterov} {x:?}");
     }
-    let schedule = Schedule::Cosine {
-        step: 0.1,
-        last: 0.0,
-        iterations: 500,
-    };
-    let adam = Adam {
-        schedule,
-        ..Default::default()
-    };
+    let schedule = Schedule::Cosine { step: 0.1, last: 0.0, iterations: 500 };
+    let adam = Adam { schedule, ..Default::default() };
     let (mut state, mut x) = (AdamState::new(2), [1.0, -2.0]);
     for _ in 0..500 {
         let g = gradient(&x);
@@ -184,121 +147,47 @@ fn momentum_and_adam_minimise_a_quadratic() {
 
 #[test]
 fn schedules_have_the_documented_values() {
-    let cosine = Schedule::Cosine {
-        step: 3.0,
-        last: 1.0,
-        iterations: 8,
-    };
-    assert_eq!(
-        [0, 8, 9, u64::MAX].map(|t| cosine.at(t)),
-        [3.0, 1.0, 1.0, 1.0]
-    );
+    let cosine = Schedule::Cosine { step: 3.0, last: 1.0, iterations: 8 };
+    assert_eq!([0, 8, 9, u64::MAX].map(|t| cosine.at(t)), [3.0, 1.0, 1.0, 1.0]);
     assert!((cosine.at(4) - 2.0).abs() <= 1e-15);
     assert!((cosine.at(2) - (2.0 + 0.5_f64.sqrt())).abs() <= 1e-15);
-    let exponential = Schedule::Exponential {
-        step: 3.0,
-        decay: 0.5,
-    };
+    let exponential = Schedule::Exponential { step: 3.0, decay: 0.5 };
     assert_eq!([0, 1, 4].map(|t| exponential.at(t)), [3.0, 1.5, 0.1875]);
     let inverse = Schedule::InverseTime { step: 3.0, t0: 4.0 };
-    assert_eq!(
-        [0, 1, 4, 8, 16].map(|t| inverse.at(t)),
-        [3.0, 3.0, 3.0, 1.5, 0.75]
-    );
+    assert_eq!([0, 1, 4, 8, 16].map(|t| inverse.at(t)), [3.0, 3.0, 3.0, 1.5, 0.75]);
     assert_eq!(Schedule::Constant { step: 3.0 }.at(u64::MAX), 3.0);
 }
 
 #[test]
 fn errors_name_the_option_and_its_range() {
-    let error = Schedule::Exponential {
-        step: 1.0,
-        decay: 1.5,
-    }
-    .check()
-    .expect_err("decay above 1");
-    assert_eq!(
-        error,
-        Error::OutOfRange {
-            name: "decay",
-            value: 1.5,
-            accepted: "in (0, 1]"
-        }
-    );
+    let error = Schedule::Exponential { step: 1.0, decay: 1.5 }.check().expect_err("decay above 1");
+    assert_eq!(error, Error::OutOfRange { name: "decay", value: 1.5, accepted: "in (0, 1]" });
     assert_eq!(error.to_string(), "decay = 1.5: must be in (0, 1]");
 }
 
 #[test]
 fn schedules_out_of_range_are_errors() {
     let constant = [0.0, -1.0, f64::NAN, f64::INFINITY].map(|step| Schedule::Constant { step });
-    let cosine = |last, iterations| Schedule::Cosine {
-        step: 1.0,
-        last,
-        iterations,
-    };
+    let cosine = |last, iterations| Schedule::Cosine { step: 1.0, last, iterations };
     let others = [
-        Schedule::Exponential {
-            step: 1.0,
-            decay: 0.0,
-        },
+        Schedule::Exponential { step: 1.0, decay: 0.0 },
         cosine(-1.0, 3),
         cosine(0.0, 0),
         Schedule::InverseTime { step: 1.0, t0: 0.0 },
     ];
     for schedule in constant.into_iter().chain(others) {
         assert!(schedule.check().is_err(), "{schedule:?}");
-        assert!(
-            Adam {
-                schedule,
-                ..Default::default()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            Sgd {
-                schedule,
-                ..Default::default()
-            }
-            .check()
-            .is_err()
-        );
+        assert!(Adam { schedule, ..Default::default() }.check().is_err());
+        assert!(Sgd { schedule, ..Default::default() }.check().is_err());
     }
 }
 
 #[test]
 fn options_out_of_range_are_errors() {
-    assert!(
-        Adam {
-            beta1: 1.0,
-            ..Default::default()
-        }
-        .check()
-        .is_err()
-    );
-    assert!(
-        Adam {
-            beta2: -0.1,
-            ..Default::default()
-        }
-        .check()
-        .is_err()
-    );
-    assert!(
-        Adam {
-            epsilon: 0.0,
-            ..Default::default()
-        }
-        .check()
-        .is_err()
-    );
-    assert!(
-        Sgd {
-            momentum: 1.0,
-            ..Default::default()
-        }
-        .check()
-        .is_err()
-    );
+    assert!(Adam { beta1: 1.0, ..Default::default() }.check().is_err());
+    assert!(Adam { beta2: -0.1, ..Default::default() }.check().is_err());
+    assert!(Adam { epsilon: 0.0, ..Default::default() }.check().is_err());
+    assert!(Sgd { momentum: 1.0, ..Default::default() }.check().is_err());
     assert_eq!(Adam::default().check().and(Sgd::default().check()), Ok(()));
 }
 

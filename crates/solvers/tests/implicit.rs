@@ -10,15 +10,9 @@ use solvers::implicit::{Adjoint, FixedPoint, LinearSolve, Status, adjoint, fixed
 use solvers::proximal_gradient::ProximalGradient;
 use solvers::step_rule::StepRule;
 
-const CG: CgOptions = CgOptions {
-    tolerance: 1e-12,
-    max_iterations: 1000,
-};
-const SOLVES: [LinearSolve; 3] = [
-    LinearSolve::Cholesky,
-    LinearSolve::ConjugateGradient(CG),
-    LinearSolve::NormalConjugateGradient(CG),
-];
+const CG: CgOptions = CgOptions { tolerance: 1e-12, max_iterations: 1000 };
+const SOLVES: [LinearSolve; 3] =
+    [LinearSolve::Cholesky, LinearSolve::ConjugateGradient(CG), LinearSolve::NormalConjugateGradient(CG)];
 
 fn adjoint_of(
     problem: &LeastSquares,
@@ -29,12 +23,7 @@ fn adjoint_of(
 ) -> Adjoint {
     let gradient = problem.gradient(x);
     let step = 1.0 / problem.lipschitz();
-    let point = FixedPoint {
-        solution: x,
-        gradient: &gradient,
-        step,
-        cotangent,
-    };
+    let point = FixedPoint { solution: x, gradient: &gradient, step, cotangent };
     adjoint(&point, &mut problem.hessian(), &penalty, solve)
 }
 
@@ -45,21 +34,12 @@ fn gradients(
     x: &[f64],
     beta: &[f64],
 ) -> (f64, f64, Vec<f64>, Vec<f64>) {
-    let pull: Vec<f64> = x
-        .iter()
-        .map(|x| if *x == 0.0 { 0.0 } else { x.signum() } + penalty.gam * x)
-        .collect();
+    let pull: Vec<f64> =
+        x.iter().map(|x| if *x == 0.0 { 0.0 } else { x.signum() } + penalty.gam * x).collect();
     let (residual, fit) = (problem.residual(x), problem.fit(beta));
     let rows = residual.iter().zip(&fit);
-    let design = rows
-        .flat_map(|(r, p)| beta.iter().zip(x).map(move |(b, x)| r * b - p * x))
-        .collect();
-    (
-        -dot(beta, &pull),
-        -penalty.lam * dot(beta, x),
-        fit.clone(),
-        design,
-    )
+    let design = rows.flat_map(|(r, p)| beta.iter().zip(x).map(move |(b, x)| r * b - p * x)).collect();
+    (-dot(beta, &pull), -penalty.lam * dot(beta, x), fit.clone(), design)
 }
 
 proptest! {
@@ -104,37 +84,16 @@ fn lasso_and_elastic_net_against_finite_differences() {
         assert!(zeros > 0 && zeros < 7, "seed {seed}: {zeros} zeros");
         let loss = |problem: &LeastSquares, penalty| {
             let moved = problem.coordinate_descent(penalty);
-            assert!(
-                moved
-                    .iter()
-                    .zip(&x)
-                    .all(|(a, b)| (*a == 0.0) == (*b == 0.0)),
-                "seed {seed}: support"
-            );
+            assert!(moved.iter().zip(&x).all(|(a, b)| (*a == 0.0) == (*b == 0.0)), "seed {seed}: support");
             dot(&moved, &cotangent)
         };
         let beta = adjoint_of(&problem, penalty, &x, &cotangent, LinearSolve::default()).beta;
         let (d_lam, d_gam, d_observations, d_design) = gradients(&problem, penalty, &x, &beta);
-        let close = |found: f64, expected: f64| {
-            assert!((found - expected).abs() <= 1e-8, "{found} {expected}")
-        };
-        close(
-            d_lam,
-            derivative(
-                |lam| loss(&problem, ElasticNet { lam, ..penalty }),
-                penalty.lam,
-                1e-4,
-            ),
-        );
+        let close =
+            |found: f64, expected: f64| assert!((found - expected).abs() <= 1e-8, "{found} {expected}");
+        close(d_lam, derivative(|lam| loss(&problem, ElasticNet { lam, ..penalty }), penalty.lam, 1e-4));
         if gam > 0.0 {
-            close(
-                d_gam,
-                derivative(
-                    |gam| loss(&problem, ElasticNet { gam, ..penalty }),
-                    gam,
-                    1e-4,
-                ),
-            );
+            close(d_gam, derivative(|gam| loss(&problem, ElasticNet { gam, ..penalty }), gam, 1e-4));
         }
         for (i, found) in d_observations.iter().enumerate() {
             let f = |b: f64| {
@@ -185,12 +144,7 @@ fn ridge_jacobian_in_the_observations() {
         .map(|j| {
             let mut cotangent = vec![0.0; n];
             cotangent[j] = 1.0;
-            let point = FixedPoint {
-                solution: &x,
-                gradient: &gradient,
-                step: 0.3,
-                cotangent: &cotangent,
-            };
+            let point = FixedPoint { solution: &x, gradient: &gradient, step: 0.3, cotangent: &cotangent };
             let found = fixed_point_adjoint(&point, &mut problem.hessian(), &ridge, CG);
             assert_eq!(found.status, Status::Solved);
             problem.fit(&found.beta)
@@ -202,10 +156,7 @@ fn ridge_jacobian_in_the_observations() {
             problem.observations = noise(seed, m);
         }
         let exact = solver.run(&[0.0; 4], &mut problem, &ridge).x;
-        let product: Vec<f64> = jacobian
-            .iter()
-            .map(|row| dot(row, &problem.observations))
-            .collect();
+        let product: Vec<f64> = jacobian.iter().map(|row| dot(row, &problem.observations)).collect();
         assert!(distance(&product, &exact) <= 1e-11, "{product:?} {exact:?}");
     }
 }
@@ -226,24 +177,13 @@ fn ball_and_sphere_against_finite_differences() {
                 max_iterations: 20_000,
                 restart: false,
             };
-            options
-                .run(
-                    &[radius, 0.0, 0.0, 0.0],
-                    &mut problem.clone(),
-                    &Ball { radius, surface },
-                )
-                .x
+            options.run(&[radius, 0.0, 0.0, 0.0], &mut problem.clone(), &Ball { radius, surface }).x
         };
         let x = solve(&problem, radius);
         assert!((norm(&x) - radius).abs() <= 1e-15);
         let gradient = problem.gradient(&x);
         assert!(dot(&x, &gradient) < -0.01, "the constraint is active");
-        let point = FixedPoint {
-            solution: &x,
-            gradient: &gradient,
-            step,
-            cotangent: &cotangent,
-        };
+        let point = FixedPoint { solution: &x, gradient: &gradient, step, cotangent: &cotangent };
         let ball = Ball { radius, surface };
         let found = fixed_point_adjoint(&point, &mut problem.hessian(), &ball, CG);
         assert_eq!(found.status, Status::Solved);
@@ -254,18 +194,12 @@ fn ball_and_sphere_against_finite_differences() {
                 dot(&solve(&moved, radius), &cotangent)
             };
             let expected = derivative(f, problem.observations[i], 1e-3);
-            assert!(
-                (slope - expected).abs() <= 1e-9,
-                "{surface} {slope} {expected}"
-            );
+            assert!((slope - expected).abs() <= 1e-9, "{surface} {slope} {expected}");
         }
         let forward: Vec<f64> = x.iter().zip(&gradient).map(|(x, g)| x - step * g).collect();
         let slope = -dot(&found.residual_adjoint, &forward) / norm(&forward);
         let expected = derivative(|r| dot(&solve(&problem, r), &cotangent), radius, 1e-3);
-        assert!(
-            (slope - expected).abs() <= 1e-9,
-            "{surface} {slope} {expected}"
-        );
+        assert!((slope - expected).abs() <= 1e-9, "{surface} {slope} {expected}");
     }
 }
 
@@ -281,13 +215,7 @@ fn equal_columns_are_rank_deficient() {
     assert!(x[0] != 0.0 && x[1] != 0.0);
     x[2] = 0.5 * x[0];
     x[0] -= x[2];
-    let found = adjoint_of(
-        &problem,
-        lasso,
-        &x,
-        &[1.0, 0.0, 0.0],
-        LinearSolve::default(),
-    );
+    let found = adjoint_of(&problem, lasso, &x, &[1.0, 0.0, 0.0], LinearSolve::default());
     assert!(
         matches!(found.status, Status::RankDeficient { pivot_ratio } if (0.0..=1e-13).contains(&pivot_ratio))
     );
@@ -295,22 +223,12 @@ fn equal_columns_are_rank_deficient() {
     // The cotangent is not in the range of the Hessian: the iterative solves notice too.
     for solve in &SOLVES[1..] {
         let found = adjoint_of(&problem, lasso, &x, &[1.0, 0.0, 0.0], *solve);
-        assert!(
-            matches!(found.status, Status::NotConverged { residual } if residual > 0.1),
-            "{found:?}"
-        );
+        assert!(matches!(found.status, Status::NotConverged { residual } if residual > 0.1), "{found:?}");
     }
     let ridge = ElasticNet { lam: 0.1, gam: 1.0 };
     let x = problem.coordinate_descent(ridge);
     assert_eq!(
-        adjoint_of(
-            &problem,
-            ridge,
-            &x,
-            &[1.0, 0.0, 0.0],
-            LinearSolve::default()
-        )
-        .status,
+        adjoint_of(&problem, ridge, &x, &[1.0, 0.0, 0.0], LinearSolve::default()).status,
         Status::Solved
     );
 }
@@ -318,17 +236,10 @@ fn equal_columns_are_rank_deficient() {
 #[test]
 fn an_empty_support_has_a_zero_adjoint() {
     let problem = LeastSquares::random(6, 10, 3);
-    let lasso = ElasticNet {
-        lam: 100.0,
-        gam: 0.0,
-    };
+    let lasso = ElasticNet { lam: 100.0, gam: 0.0 };
     for solve in SOLVES {
         let found = adjoint_of(&problem, lasso, &[0.0; 3], &[1.0, 2.0, 3.0], solve);
-        assert_eq!(
-            (found.status, norm(&found.beta)),
-            (Status::Solved, 0.0),
-            "{solve:?}"
-        );
+        assert_eq!((found.status, norm(&found.beta)), (Status::Solved, 0.0), "{solve:?}");
     }
 }
 
@@ -337,19 +248,10 @@ fn too_few_iterations_and_values_that_are_not_finite_are_statuses() {
     let problem = LeastSquares::random(7, 20, 8);
     let penalty = ElasticNet { lam: 0.1, gam: 0.1 };
     let x = problem.coordinate_descent(penalty);
-    let few = CgOptions {
-        tolerance: 1e-12,
-        max_iterations: 2,
-    };
-    for solve in [
-        LinearSolve::ConjugateGradient(few),
-        LinearSolve::NormalConjugateGradient(few),
-    ] {
+    let few = CgOptions { tolerance: 1e-12, max_iterations: 2 };
+    for solve in [LinearSolve::ConjugateGradient(few), LinearSolve::NormalConjugateGradient(few)] {
         let found = adjoint_of(&problem, penalty, &x, &noise(1, 8), solve);
-        assert!(
-            matches!(found.status, Status::NotConverged { residual } if residual > 1e-6),
-            "{found:?}"
-        );
+        assert!(matches!(found.status, Status::NotConverged { residual } if residual > 1e-6), "{found:?}");
     }
     for solve in SOLVES {
         let found = adjoint_of(&problem, penalty, &x, &[f64::NAN; 8], solve);
@@ -362,12 +264,7 @@ fn too_few_iterations_and_values_that_are_not_finite_are_statuses() {
 fn a_hessian_that_is_not_finite_is_a_status() {
     let penalty = ElasticNet { lam: 0.1, gam: 0.1 };
     let x = [1.0, -2.0, 0.0];
-    let point = FixedPoint {
-        solution: &x,
-        gradient: &[-0.1, 0.1, 0.0],
-        step: 0.5,
-        cotangent: &[1.0; 3],
-    };
+    let point = FixedPoint { solution: &x, gradient: &[-0.1, 0.1, 0.0], step: 0.5, cotangent: &[1.0; 3] };
     for solve in SOLVES {
         let mut poisoned = |_: &[f64], out: &mut [f64]| out.fill(f64::NAN);
         let found = adjoint(&point, &mut poisoned, &penalty, solve);
@@ -381,29 +278,14 @@ fn a_hessian_that_is_not_finite_is_a_status() {
 fn negative_curvature_is_not_silent() {
     let penalty = ElasticNet { lam: 0.1, gam: 0.0 };
     let x = [1.0, -2.0];
-    let point = FixedPoint {
-        solution: &x,
-        gradient: &[-0.1, 0.1],
-        step: 0.5,
-        cotangent: &[1.0, 0.5],
-    };
+    let point = FixedPoint { solution: &x, gradient: &[-0.1, 0.1], step: 0.5, cotangent: &[1.0, 0.5] };
     let mut negative = |d: &[f64], out: &mut [f64]| out.copy_from_slice(&[-d[0], -d[1]]);
     let found = adjoint(&point, &mut negative, &penalty, LinearSolve::Cholesky);
     assert_eq!(found.status, Status::RankDeficient { pivot_ratio: 0.0 });
-    let found = adjoint(
-        &point,
-        &mut negative,
-        &penalty,
-        LinearSolve::ConjugateGradient(CG),
-    );
+    let found = adjoint(&point, &mut negative, &penalty, LinearSolve::ConjugateGradient(CG));
     assert_eq!(found.status, Status::NotConverged { residual: 1.0 });
     // The fixed point is isolated all the same, and the normal equations differentiate it.
-    let found = adjoint(
-        &point,
-        &mut negative,
-        &penalty,
-        LinearSolve::NormalConjugateGradient(CG),
-    );
+    let found = adjoint(&point, &mut negative, &penalty, LinearSolve::NormalConjugateGradient(CG));
     assert_eq!(found.status, Status::Solved);
     assert!(distance(&found.beta, &[-1.0, -0.5]) <= 1e-12);
 }
@@ -411,17 +293,7 @@ fn negative_curvature_is_not_silent() {
 #[test]
 #[should_panic(expected = "implicit: lengths of the solution and of the cotangent")]
 fn lengths_that_differ_are_refused() {
-    let point = FixedPoint {
-        solution: &[1.0, 2.0],
-        gradient: &[0.0; 2],
-        step: 1.0,
-        cotangent: &[1.0],
-    };
+    let point = FixedPoint { solution: &[1.0, 2.0], gradient: &[0.0; 2], step: 1.0, cotangent: &[1.0] };
     let mut identity = |d: &[f64], out: &mut [f64]| out.copy_from_slice(d);
-    adjoint(
-        &point,
-        &mut identity,
-        &ElasticNet { lam: 0.1, gam: 0.0 },
-        LinearSolve::Cholesky,
-    );
+    adjoint(&point, &mut identity, &ElasticNet { lam: 0.1, gam: 0.0 }, LinearSolve::Cholesky);
 }

@@ -9,10 +9,7 @@ use solvers::implicit::{FixedPoint, LinearSolve, Status, adjoint, fixed_point_ad
 use solvers::proximal_gradient::ProximalGradient;
 use solvers::step_rule::StepRule;
 
-const CG: CgOptions = CgOptions {
-    tolerance: 1e-12,
-    max_iterations: 1000,
-};
+const CG: CgOptions = CgOptions { tolerance: 1e-12, max_iterations: 1000 };
 
 /// The solution, to rounding.
 fn solve(problem: &LeastSquares, penalty: &impl Prox) -> Vec<f64> {
@@ -33,19 +30,10 @@ fn check_slope(penalty: &impl Prox, check: impl Fn(&FixedPoint<'_>, &LeastSquare
     let (solution, cotangent, along) = (solve(&problem, penalty), noise(42, 6), noise(43, 9));
     let gradient = problem.gradient(&solution);
     let step = 1.0 / problem.lipschitz();
-    let point = FixedPoint {
-        solution: &solution,
-        gradient: &gradient,
-        step,
-        cotangent: &cotangent,
-    };
+    let point = FixedPoint { solution: &solution, gradient: &gradient, step, cotangent: &cotangent };
     let moved = |t: f64| {
         let mut problem = problem.clone();
-        problem
-            .observations
-            .iter_mut()
-            .zip(&along)
-            .for_each(|(b, a)| *b += t * a);
+        problem.observations.iter_mut().zip(&along).for_each(|(b, a)| *b += t * a);
         dot(&solve(&problem, penalty), &cotangent)
     };
     let expected = derivative(moved, 0.0, 1e-4);
@@ -53,10 +41,7 @@ fn check_slope(penalty: &impl Prox, check: impl Fn(&FixedPoint<'_>, &LeastSquare
     let found = fixed_point_adjoint(&point, &mut problem.hessian(), penalty, CG);
     assert_eq!(found.status, Status::Solved);
     let slope = dot(&problem.fit(&found.beta), &along);
-    assert!(
-        (slope - expected).abs() <= 1e-8,
-        "{found:?} {slope} {expected}"
-    );
+    assert!((slope - expected).abs() <= 1e-8, "{found:?} {slope} {expected}");
     check(&point, &problem, &found.beta);
 }
 
@@ -66,10 +51,7 @@ fn check_supported(penalty: &impl ActiveSet) {
         for solve in [LinearSolve::Cholesky, LinearSolve::ConjugateGradient(CG)] {
             let found = adjoint(point, &mut problem.hessian(), penalty, solve);
             assert_eq!(found.status, Status::Solved);
-            assert!(
-                distance(&found.beta, beta) <= 1e-10,
-                "{solve:?} {found:?} {beta:?}"
-            );
+            assert!(distance(&found.beta, beta) <= 1e-10, "{solve:?} {found:?} {beta:?}");
         }
     });
 }
@@ -77,16 +59,9 @@ fn check_supported(penalty: &impl ActiveSet) {
 #[test]
 fn penalties_with_a_support() {
     check_supported(&prox::NoPenalty);
-    check_supported(&prox::L1 {
-        regularization: 0.4,
-    });
-    check_supported(&prox::ElasticNet {
-        regularization: 0.4,
-        elastic_penalty: 0.5,
-    });
-    check_supported(&prox::NonNegativeL1 {
-        regularization: 0.1,
-    });
+    check_supported(&prox::L1 { regularization: 0.4 });
+    check_supported(&prox::ElasticNet { regularization: 0.4, elastic_penalty: 0.5 });
+    check_supported(&prox::NonNegativeL1 { regularization: 0.1 });
     check_supported(&prox::GroupLasso::from_sizes(0.4, &[2, 1, 3]).expect("sizes above 0"));
 }
 

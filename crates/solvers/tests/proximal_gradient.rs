@@ -21,23 +21,14 @@ fn config() -> ProptestConfig {
 
 fn fixed(step: f64) -> ProximalGradient {
     let step = StepRule::Fixed(step);
-    ProximalGradient {
-        step,
-        tolerance: 1e-13,
-        max_iterations: 100_000,
-        ..Default::default()
-    }
+    ProximalGradient { step, tolerance: 1e-13, max_iterations: 100_000, ..Default::default() }
 }
 
 /// The largest violation of the optimality conditions of the elastic net, from the definition.
 fn kkt(problem: &LeastSquares, penalty: ElasticNet, x: &[f64]) -> f64 {
     let terms = problem.gradient(x).into_iter().zip(x).map(|(g, x)| {
         let pull = g + penalty.lam * penalty.gam * x;
-        if *x == 0.0 {
-            (pull.abs() - penalty.lam).max(0.0)
-        } else {
-            (pull + penalty.lam * x.signum()).abs()
-        }
+        if *x == 0.0 { (pull.abs() - penalty.lam).max(0.0) } else { (pull + penalty.lam * x.signum()).abs() }
     });
     terms.fold(0.0, f64::max)
 }
@@ -100,23 +91,11 @@ fn lasso_agrees_with_coordinate_descent() {
 /// Theorems of Beck and Teboulle (2009): `f(x_k) - f* <= L R^2 / (2k)` and `<= 2 L R^2 / (k+1)^2`.
 #[test]
 fn acceleration_is_faster_and_both_keep_their_rates() {
-    let mut problem = Diagonal(
-        (0..60)
-            .map(|j| 10.0_f64.powf(-f64::from(j) / 12.0))
-            .collect(),
-    );
+    let mut problem = Diagonal((0..60).map(|j| 10.0_f64.powf(-f64::from(j) / 12.0)).collect());
     let x0 = vec![1.0; 60];
     let mut gap = |acceleration, restart, iterations| {
-        let solver = ProximalGradient {
-            acceleration,
-            restart,
-            tolerance: 0.0,
-            ..fixed(1.0)
-        };
-        let solver = ProximalGradient {
-            max_iterations: iterations,
-            ..solver
-        };
+        let solver = ProximalGradient { acceleration, restart, tolerance: 0.0, ..fixed(1.0) };
+        let solver = ProximalGradient { max_iterations: iterations, ..solver };
         solver.run(&x0, &mut problem, &Nothing)
     };
     for k in [10, 100, 400] {
@@ -126,49 +105,29 @@ fn acceleration_is_faster_and_both_keep_their_rates() {
         assert!(fast < plain / (k / 10.0), "{k}: {fast} {plain}");
     }
     let (free, restarted) = (gap(true, false, 30_000), gap(true, true, 30_000));
-    assert!(
-        restarted.violation < 1e-3 * free.violation,
-        "{restarted:?}\n{free:?}"
-    );
+    assert!(restarted.violation < 1e-3 * free.violation, "{restarted:?}\n{free:?}");
 }
 
 #[test]
 fn schedules_give_the_steps() {
-    let schedule = Schedule::Exponential {
-        step: 0.5,
-        decay: 0.5,
-    };
+    let schedule = Schedule::Exponential { step: 0.5, decay: 0.5 };
     let step = StepRule::Schedule(schedule);
-    let solver = ProximalGradient {
-        step,
-        acceleration: false,
-        ..Default::default()
-    };
+    let solver = ProximalGradient { step, acceleration: false, ..Default::default() };
     let mut state = solver.start(&[1.0]);
     let mut x = 1.0;
     for t in 0..5 {
         assert_eq!(state.step, schedule.at(t));
         solver.advance(&mut state, &mut Diagonal(vec![1.0]), &Nothing);
         x -= 0.5_f64.powi(t as i32 + 1) * x;
-        assert_eq!(
-            (state.x[0], state.last_step, state.value),
-            (x, schedule.at(t), None)
-        );
+        assert_eq!((state.x[0], state.last_step, state.value), (x, schedule.at(t), None));
     }
 }
 
 /// The product of `1 - 2^-(t+1)` stays above .288: a vanishing step stops the motion far from the solution 0.
 #[test]
 fn vanishing_steps_do_not_pass_for_convergence() {
-    let step = StepRule::Schedule(Schedule::Exponential {
-        step: 0.5,
-        decay: 0.5,
-    });
-    let solver = ProximalGradient {
-        step,
-        acceleration: false,
-        ..Default::default()
-    };
+    let step = StepRule::Schedule(Schedule::Exponential { step: 0.5, decay: 0.5 });
+    let solver = ProximalGradient { step, acceleration: false, ..Default::default() };
     let outcome = solver.run(&[1.0], &mut Diagonal(vec![1.0]), &Nothing);
     assert_eq!(outcome.status, Status::MaxIterations);
     assert!(outcome.x[0] > 0.288);
@@ -178,23 +137,13 @@ fn vanishing_steps_do_not_pass_for_convergence() {
 fn projects_on_a_ball() {
     let centre = [3.0, -4.0, 12.0];
     let design = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-    let mut problem = LeastSquares {
-        design,
-        observations: centre.to_vec(),
-        n: 3,
-    };
-    let ball = Ball {
-        radius: 2.0,
-        surface: false,
-    };
+    let mut problem = LeastSquares { design, observations: centre.to_vec(), n: 3 };
+    let ball = Ball { radius: 2.0, surface: false };
     let outcome = fixed(0.4).run(&[0.0; 3], &mut problem, &ball);
     assert_eq!(outcome.status, Status::Converged);
     assert!(distance(&outcome.x, &centre.map(|c| 2.0 * c / 13.0)) <= 1e-12);
     assert!((outcome.value - 0.5 * 121.0).abs() <= 1e-11);
-    let inside = Ball {
-        radius: 14.0,
-        surface: false,
-    };
+    let inside = Ball { radius: 14.0, surface: false };
     assert!(distance(&fixed(0.4).run(&[0.0; 3], &mut problem, &inside).x, &centre) <= 1e-11);
 }
 
@@ -204,11 +153,7 @@ fn warm_start_at_the_solution_ends_at_once() {
     let mut problem = LeastSquares::random(2, 20, 8);
     let solver = fixed(1.0 / problem.lipschitz());
     let cold = solver.run(&[0.0; 8], &mut problem, &penalty);
-    let warm = ProximalGradient {
-        tolerance: 1e-12,
-        ..solver
-    }
-    .run(&cold.x, &mut problem, &penalty);
+    let warm = ProximalGradient { tolerance: 1e-12, ..solver }.run(&cold.x, &mut problem, &penalty);
     assert!(cold.iterations > 20 && warm.iterations == 1 && warm.status == Status::Converged);
 }
 
@@ -216,26 +161,13 @@ fn warm_start_at_the_solution_ends_at_once() {
 fn a_run_may_be_cut_in_two() {
     let penalty = ElasticNet { lam: 0.3, gam: 0.1 };
     let mut problem = LeastSquares::random(3, 20, 8);
-    let whole = ProximalGradient {
-        tolerance: 0.0,
-        max_iterations: 20,
-        ..Default::default()
-    };
-    let half = ProximalGradient {
-        max_iterations: 10,
-        ..whole
-    };
+    let whole = ProximalGradient { tolerance: 0.0, max_iterations: 20, ..Default::default() };
+    let half = ProximalGradient { max_iterations: 10, ..whole };
     let expected = whole.run(&[0.0; 8], &mut problem, &penalty);
     let mut state = half.start(&[0.0; 8]);
-    assert_eq!(
-        half.resume(&mut state, &mut problem, &penalty).iterations,
-        10
-    );
+    assert_eq!(half.resume(&mut state, &mut problem, &penalty).iterations, 10);
     assert_eq!(half.resume(&mut state, &mut problem, &penalty), expected);
-    assert_eq!(
-        (expected.status, expected.iterations),
-        (Status::MaxIterations, 20)
-    );
+    assert_eq!((expected.status, expected.iterations), (Status::MaxIterations, 20));
 }
 
 #[test]
@@ -243,18 +175,9 @@ fn the_violation_reported_is_the_one_at_x() {
     let penalty = ElasticNet { lam: 0.3, gam: 0.1 };
     let mut problem = LeastSquares::random(4, 20, 8);
     let step = 1.0 / problem.lipschitz();
-    let outcome = ProximalGradient {
-        tolerance: 1e-3,
-        ..fixed(step)
-    }
-    .run(&[0.0; 8], &mut problem, &penalty);
+    let outcome = ProximalGradient { tolerance: 1e-3, ..fixed(step) }.run(&[0.0; 8], &mut problem, &penalty);
     let gradient = problem.gradient(&outcome.x);
-    let mut moved: Vec<f64> = outcome
-        .x
-        .iter()
-        .zip(&gradient)
-        .map(|(x, g)| x - step * g)
-        .collect();
+    let mut moved: Vec<f64> = outcome.x.iter().zip(&gradient).map(|(x, g)| x - step * g).collect();
     penalty.prox(&mut moved, step);
     let violation = distance(&moved, &outcome.x) / step;
     assert!((outcome.violation - violation).abs() <= 1e-14 && violation > 1e-6);
@@ -267,56 +190,24 @@ fn divergence_is_a_status_with_a_finite_iterate() {
     assert_eq!(outcome.status, Status::Diverged);
     assert!(outcome.x[0].abs() > 1e100 && outcome.x[0].is_finite());
     let outcome = ProximalGradient::default().run(&[2.0], &mut Barrier, &Nothing);
-    assert_eq!(
-        (outcome.status, outcome.iterations, outcome.x),
-        (Status::Diverged, 0, vec![2.0])
-    );
+    assert_eq!((outcome.status, outcome.iterations, outcome.x), (Status::Diverged, 0, vec![2.0]));
 }
 
 #[test]
 fn options_out_of_range_are_errors() {
-    let with = |step| {
-        ProximalGradient {
-            step,
-            ..Default::default()
-        }
-        .check()
-    };
-    let error = Error::OutOfRange {
-        name: "step",
-        value: -1.0,
-        accepted: "finite and > 0",
-    };
+    let with = |step| ProximalGradient { step, ..Default::default() }.check();
+    let error = Error::OutOfRange { name: "step", value: -1.0, accepted: "finite and > 0" };
     assert_eq!(with(StepRule::Fixed(-1.0)), Err(error));
-    let cosine = Schedule::Cosine {
-        step: 1.0,
-        last: 0.0,
-        iterations: 5,
-    };
+    let cosine = Schedule::Cosine { step: 1.0, last: 0.0, iterations: 5 };
     let initial = f64::NAN;
     for step in [
         StepRule::Schedule(cosine),
-        StepRule::Backtracking {
-            initial,
-            max_halvings: 1,
-            reset_below: 0.0,
-        },
-        StepRule::Backtracking {
-            initial: 1.0,
-            max_halvings: 1,
-            reset_below: -1.0,
-        },
+        StepRule::Backtracking { initial, max_halvings: 1, reset_below: 0.0 },
+        StepRule::Backtracking { initial: 1.0, max_halvings: 1, reset_below: -1.0 },
     ] {
         assert!(with(step).is_err(), "{step:?}");
     }
     let tolerance = f64::NAN;
-    assert!(
-        ProximalGradient {
-            tolerance,
-            ..Default::default()
-        }
-        .check()
-        .is_err()
-    );
+    assert!(ProximalGradient { tolerance, ..Default::default() }.check().is_err());
     assert_eq!(ProximalGradient::default().check(), Ok(()));
 }

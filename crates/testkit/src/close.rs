@@ -16,11 +16,7 @@ pub fn assert_close(actual: f64, expected: f64, relative: f64, absolute: f64) {
 /// Asserts [`assert_close`] for every pair of entries, and equal lengths; names the first index that fails.
 #[track_caller]
 pub fn assert_slices_close(actual: &[f64], expected: &[f64], relative: f64, absolute: f64) {
-    assert_eq!(
-        actual.len(),
-        expected.len(),
-        "lengths of actual and expected differ"
-    );
+    assert_eq!(actual.len(), expected.len(), "lengths of actual and expected differ");
     for (index, (&a, &e)) in actual.iter().zip(expected).enumerate() {
         assert!(
             is_close(a, e, relative, absolute),
@@ -35,35 +31,24 @@ pub fn assert_slices_close(actual: &[f64], expected: &[f64], relative: f64, abso
 #[track_caller]
 pub fn max_abs_diff(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len(), "lengths of a and b differ");
-    a.iter()
-        .zip(b)
-        .fold(0.0, |largest, (x, y)| larger(largest, (x - y).abs()))
+    a.iter().zip(b).fold(0.0, |largest, (x, y)| larger(largest, (x - y).abs()))
 }
 
 /// `max_i |a_i - b_i| / max_i |b_i|`; 0 where both maxima are 0, infinite where only the second is.
 #[track_caller]
 pub fn relative_error(a: &[f64], b: &[f64]) -> f64 {
     let error = max_abs_diff(a, b);
-    if error == 0.0 {
-        0.0
-    } else {
-        error / b.iter().fold(0.0, |largest, y| larger(largest, y.abs()))
-    }
+    if error == 0.0 { 0.0 } else { error / b.iter().fold(0.0, |largest, y| larger(largest, y.abs())) }
 }
 
 fn is_close(actual: f64, expected: f64, relative: f64, absolute: f64) -> bool {
     actual == expected
-        || (expected.is_finite()
-            && (actual - expected).abs() <= absolute + relative * expected.abs())
+        || (expected.is_finite() && (actual - expected).abs() <= absolute + relative * expected.abs())
 }
 
 /// The maximum that, unlike `f64::max`, keeps a not-a-number.
 fn larger(largest: f64, candidate: f64) -> f64 {
-    if largest.is_nan() || candidate <= largest {
-        largest
-    } else {
-        candidate
-    }
+    if largest.is_nan() || candidate <= largest { largest } else { candidate }
 }
 
 #[cfg(test)]

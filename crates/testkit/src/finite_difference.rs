@@ -11,10 +11,7 @@ const STENCIL: [(f64, f64); 4] = [(-2.0, 1.0), (-1.0, -8.0), (1.0, 8.0), (2.0, -
 
 /// The derivative `f'(x)`.
 pub fn derivative(mut f: impl FnMut(f64) -> f64, x: f64, step: f64) -> f64 {
-    let sum: f64 = STENCIL
-        .iter()
-        .map(|&(offset, weight)| weight * f(x + offset * step))
-        .sum();
+    let sum: f64 = STENCIL.iter().map(|&(offset, weight)| weight * f(x + offset * step)).sum();
     sum / (12.0 * step)
 }
 
@@ -57,18 +54,10 @@ pub fn rectangular_jacobian_product(
     direction: &[f64],
     step: f64,
 ) -> Vec<f64> {
-    assert_eq!(
-        x.len(),
-        direction.len(),
-        "lengths of x and direction differ"
-    );
+    assert_eq!(x.len(), direction.len(), "lengths of x and direction differ");
     let mut product = vec![0.0; output_length];
     for (offset, weight) in STENCIL {
-        let moved: Vec<f64> = x
-            .iter()
-            .zip(direction)
-            .map(|(x_i, d_i)| x_i + offset * step * d_i)
-            .collect();
+        let moved: Vec<f64> = x.iter().zip(direction).map(|(x_i, d_i)| x_i + offset * step * d_i).collect();
         let mut output = vec![0.0; output_length];
         f(&moved, &mut output);
         for (sum, value) in product.iter_mut().zip(output) {

@@ -35,18 +35,8 @@ mod tests {
 
     #[test]
     fn finds_smooth_minima_kinks_and_ends() {
-        assert_close(
-            golden_section(|x| (x - 0.3).powi(2), -2.0, 5.0),
-            0.3,
-            0.0,
-            1e-7,
-        );
-        assert_close(
-            golden_section(|x| (x + 1.5).abs(), -2.0, 5.0),
-            -1.5,
-            0.0,
-            1e-14,
-        );
+        assert_close(golden_section(|x| (x - 0.3).powi(2), -2.0, 5.0), 0.3, 0.0, 1e-7);
+        assert_close(golden_section(|x| (x + 1.5).abs(), -2.0, 5.0), -1.5, 0.0, 1e-14);
         assert_close(golden_section(|x| x, -2.0, 5.0), -2.0, 0.0, 1e-14);
     }
 }

@@ -46,10 +46,7 @@ pub fn sparse_signals(
     noise: f64,
     seed: u64,
 ) -> SparseSignals {
-    assert!(
-        nonzeros <= atoms,
-        "{nonzeros} nonzeros do not fit in {atoms} atoms"
-    );
+    assert!(nonzeros <= atoms, "{nonzeros} nonzeros do not fit in {atoms} atoms");
     let dictionary = unit_columns(features, atoms, seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(1);
@@ -57,26 +54,16 @@ pub fn sparse_signals(
     let mut samples = Vec::with_capacity(features * n_samples);
     for sample_idx in 0..n_samples {
         let code = &mut codes[sample_idx * atoms..(sample_idx + 1) * atoms];
-        let mut sample: Vec<f64> = normals(&mut rng, features)
-            .iter()
-            .map(|v| noise * v)
-            .collect();
+        let mut sample: Vec<f64> = normals(&mut rng, features).iter().map(|v| noise * v).collect();
         for j in index::sample(&mut rng, atoms, nonzeros) {
             let sign = if rng.random::<bool>() { 1.0 } else { -1.0 };
             code[j] = sign * rng.random_range(1.0..2.0);
             let atom = &dictionary[j * features..(j + 1) * features];
-            sample
-                .iter_mut()
-                .zip(atom)
-                .for_each(|(x, d)| *x += code[j] * d);
+            sample.iter_mut().zip(atom).for_each(|(x, d)| *x += code[j] * d);
         }
         samples.extend(sample);
     }
-    SparseSignals {
-        dictionary,
-        codes,
-        samples,
-    }
+    SparseSignals { dictionary, codes, samples }
 }
 
 fn normals(rng: &mut ChaCha8Rng, length: usize) -> Vec<f64> {
@@ -99,12 +86,7 @@ mod tests {
         // Standard errors for 1e5 numbers: 3.2e-3 of the mean, 4.5e-3 of the variance; four of each are allowed.
         let numbers = normal_vector(100_000, 1);
         assert_close(numbers.iter().sum::<f64>() / 1e5, 0.0, 0.0, 1.3e-2);
-        assert_close(
-            numbers.iter().map(|v| v * v).sum::<f64>() / 1e5,
-            1.0,
-            0.0,
-            1.8e-2,
-        );
+        assert_close(numbers.iter().map(|v| v * v).sum::<f64>() / 1e5, 1.0, 0.0, 1.8e-2);
     }
 
     #[test]
@@ -122,14 +104,9 @@ mod tests {
         for k in 0..n_samples {
             let code = &planted.codes[k * atoms..(k + 1) * atoms];
             assert_eq!(code.iter().filter(|v| **v != 0.0).count(), nonzeros);
-            assert!(
-                code.iter()
-                    .all(|v| *v == 0.0 || (1.0..2.0).contains(&v.abs()))
-            );
+            assert!(code.iter().all(|v| *v == 0.0 || (1.0..2.0).contains(&v.abs())));
             for i in 0..features {
-                let product: f64 = (0..atoms)
-                    .map(|j| planted.dictionary[j * features + i] * code[j])
-                    .sum();
+                let product: f64 = (0..atoms).map(|j| planted.dictionary[j * features + i] * code[j]).sum();
                 assert_close(planted.samples[k * features + i], product, 0.0, 1e-15);
             }
         }

@@ -63,10 +63,7 @@ fn assert_minimum(
     let mut p = y.to_vec();
     prox(&mut p, step);
     let g_p = value(&p);
-    assert!(
-        g_p.is_finite(),
-        "the prox {p:?} of {y:?} is outside the domain"
-    );
+    assert!(g_p.is_finite(), "the prox {p:?} of {y:?} is outside the domain");
     let size = norm(y) + norm(&p);
     for (draw, scale) in (0..DRAWS).flat_map(|draw| SCALES.map(|scale| (draw, scale))) {
         let noise = normal_vector(y.len(), seed.wrapping_mul(DRAWS).wrapping_add(draw));
@@ -100,8 +97,7 @@ pub fn assert_nonexpansive(prox: impl Fn(&mut [f64], f64), a: &[f64], b: &[f64],
     prox(&mut p, step);
     prox(&mut q, step);
     let (before, after) = (distance(a, b), distance(&p, &q));
-    let tolerance =
-        4.0 * f64::EPSILON * (a.len() + 4) as f64 * (norm(a) + norm(b) + norm(&p) + norm(&q));
+    let tolerance = 4.0 * f64::EPSILON * (a.len() + 4) as f64 * (norm(a) + norm(b) + norm(&p) + norm(&q));
     assert!(
         after <= before + tolerance,
         "distance grows from {before:e} to {after:e} between {a:?} and {b:?}"
@@ -130,10 +126,7 @@ pub fn assert_jacobian_symmetric(product: impl Fn(&mut [f64]), dimension: usize,
         product(&mut j_b);
         let (left, right) = (dot(&a, &j_b), dot(&b, &j_a));
         let tolerance = 1e-13 * (norm(&a) * norm(&j_b) + norm(&b) * norm(&j_a));
-        assert!(
-            (left - right).abs() <= tolerance,
-            "a . J b = {left:e} but b . J a = {right:e}"
-        );
+        assert!((left - right).abs() <= tolerance, "a . J b = {left:e} but b . J a = {right:e}");
     }
 }
 
@@ -172,11 +165,7 @@ fn norm(a: &[f64]) -> f64 {
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(x, y)| (x - y).powi(2))
-        .sum::<f64>()
-        .sqrt()
+    a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
@@ -192,44 +181,21 @@ mod tests {
     }
 
     fn indicator(z: &[f64]) -> f64 {
-        if z.iter().all(|v| *v >= 0.0) {
-            0.0
-        } else {
-            f64::INFINITY
-        }
+        if z.iter().all(|v| *v >= 0.0) { 0.0 } else { f64::INFINITY }
     }
 
     #[test]
     fn true_operators_pass() {
         assert_prox(half_square, shrink, &[1.0, -2.0, 0.5], 0.7, 1);
-        assert_prox(
-            indicator,
-            |x, _| x.iter_mut().for_each(|v| *v = v.max(0.0)),
-            &[1.0, -2.0, 0.5],
-            1.0,
-            2,
-        );
+        assert_prox(indicator, |x, _| x.iter_mut().for_each(|v| *v = v.max(0.0)), &[1.0, -2.0, 0.5], 1.0, 2);
         assert_nonexpansive(shrink, &[1.0, 2.0], &[-1.0, 0.0], 1.0);
-        assert_jacobian_matches(
-            |x| shrink(x, 1.0),
-            |d| shrink(d, 1.0),
-            &[1.0, 2.0],
-            1e-3,
-            1e-12,
-            3,
-        );
+        assert_jacobian_matches(|x| shrink(x, 1.0), |d| shrink(d, 1.0), &[1.0, 2.0], 1e-3, 1e-12, 3);
     }
 
     #[test]
     #[should_panic(expected = "is not optimal")]
     fn a_prox_off_by_one_millionth_fails() {
-        assert_prox(
-            half_square,
-            |x, step| shrink(x, step * (1.0 + 1e-6)),
-            &[1.0, -2.0, 0.5],
-            0.7,
-            1,
-        );
+        assert_prox(half_square, |x, step| shrink(x, step * (1.0 + 1e-6)), &[1.0, -2.0, 0.5], 0.7, 1);
     }
 
     #[test]
@@ -243,11 +209,7 @@ mod tests {
     #[should_panic(expected = "is not optimal")]
     fn the_far_side_of_a_sphere_fails() {
         let sphere = |z: &[f64]| {
-            if (norm(z) - 1.0).abs() < 1e-14 {
-                0.0
-            } else {
-                f64::INFINITY
-            }
+            if (norm(z) - 1.0).abs() < 1e-14 { 0.0 } else { f64::INFINITY }
         };
         let far = |x: &mut [f64], _: f64| {
             let length = norm(x);
@@ -259,12 +221,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "distance grows")]
     fn doubling_is_expansive() {
-        assert_nonexpansive(
-            |x, _| x.iter_mut().for_each(|v| *v *= 2.0),
-            &[1.0],
-            &[0.0],
-            1.0,
-        );
+        assert_nonexpansive(|x, _| x.iter_mut().for_each(|v| *v *= 2.0), &[1.0], &[0.0], 1.0);
     }
 
     #[test]

@@ -30,11 +30,7 @@ pub fn bare(source: &str) -> String {
             bare.push(source[at]);
             at += 1;
         } else {
-            bare.extend(
-                source[at..after]
-                    .iter()
-                    .map(|&c| if c == '\n' { c } else { ' ' }),
-            );
+            bare.extend(source[at..after].iter().map(|&c| if c == '\n' { c } else { ' ' }));
             at = after;
         }
     }
@@ -49,10 +45,7 @@ fn literal_word(source: &[char], at: usize) -> Option<usize> {
     if !begins {
         return None;
     }
-    let letters = source[at..]
-        .iter()
-        .take_while(|&&c| is_word_character(c))
-        .count();
+    let letters = source[at..].iter().take_while(|&&c| is_word_character(c)).count();
     let word: String = source[at..at + letters].iter().collect();
     let quote = at + letters;
     Some(match word.as_str() {
@@ -117,10 +110,7 @@ fn raw_string_end(source: &[char], at: usize) -> Option<usize> {
 
 /// The bare code with every item under `#[cfg(test)]` replaced by blanks; nothing is left under `#![cfg(test)]`.
 pub fn without_tests(bare: &str) -> String {
-    let squeezed: Vec<(usize, char)> = bare
-        .char_indices()
-        .filter(|(_, c)| !c.is_whitespace())
-        .collect();
+    let squeezed: Vec<(usize, char)> = bare.char_indices().filter(|(_, c)| !c.is_whitespace()).collect();
     let mut blanked: Vec<u8> = bare.as_bytes().to_vec();
     for at in 0..squeezed.len() {
         let end = if begins_with(&squeezed[at..], "#![cfg(test)]") {
@@ -140,11 +130,7 @@ pub fn without_tests(bare: &str) -> String {
 
 /// Whether the characters begin with `word`.
 fn begins_with(characters: &[(usize, char)], word: &str) -> bool {
-    characters.len() >= word.len()
-        && characters
-            .iter()
-            .zip(word.chars())
-            .all(|(&(_, c), wanted)| c == wanted)
+    characters.len() >= word.len() && characters.iter().zip(word.chars()).all(|(&(_, c), wanted)| c == wanted)
 }
 
 /// Index after the item that begins at `at`: after its `;` or its block.
@@ -176,10 +162,7 @@ pub fn tokens(bare: &str) -> Vec<Token<'_>> {
             } else {
                 first.len_utf8()
             };
-            tokens.push(Token {
-                text: &rest[..length],
-                line: index + 1,
-            });
+            tokens.push(Token { text: &rest[..length], line: index + 1 });
             rest = rest[length..].trim_start();
         }
     }
@@ -197,16 +180,13 @@ mod tests {
 
     /// The words that are left of the source.
     fn words(code: &str) -> Vec<&str> {
-        tokens(code)
-            .into_iter()
-            .filter(super::Token::is_word)
-            .map(|token| token.text)
-            .collect()
+        tokens(code).into_iter().filter(super::Token::is_word).map(|token| token.text).collect()
     }
 
     #[test]
     fn comments_and_literals_go_code_and_lines_stay() {
-        let source = "a // no\n/* no /* no */ no */ b \"no \\\" no\" c r#\"no \" no\"# d 'n' '\\'' e b\"no\" b'n' f\n";
+        let source =
+            "a // no\n/* no /* no */ no */ b \"no \\\" no\" c r#\"no \" no\"# d 'n' '\\'' e b\"no\" b'n' f\n";
         let code = bare(source);
         assert_eq!(words(&code), ["a", "b", "c", "d", "e", "f"]);
         assert_eq!(code.lines().count(), source.lines().count());
@@ -224,10 +204,7 @@ mod tests {
     #[test]
     fn a_multi_line_string_keeps_its_line_breaks() {
         let code = bare("let x = \"one\ntwo\";\nafter");
-        assert_eq!(
-            tokens(&code).last().map(|token| (token.text, token.line)),
-            Some(("after", 3))
-        );
+        assert_eq!(tokens(&code).last().map(|token| (token.text, token.line)), Some(("after", 3)));
     }
 
     #[test]
@@ -236,9 +213,6 @@ mod tests {
                       #[cfg(test)]\n#[rustfmt::skip]\nfn h(x: [u8; 2]) { y }\nd";
         assert_eq!(words(&without_tests(source)), ["a", "b", "c", "d"]);
         assert_eq!(words(&without_tests("a;\n#![cfg(test)]\nb")), ["a"]);
-        assert_eq!(
-            words(&without_tests("#[cfg(unix)] a")),
-            ["cfg", "unix", "a"]
-        );
+        assert_eq!(words(&without_tests("#[cfg(unix)] a")), ["cfg", "unix", "a"]);
     }
 }

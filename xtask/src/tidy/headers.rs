@@ -14,9 +14,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 /// A finding if the file does not begin with a header that says something.
 fn header(file: &File) -> Option<Finding> {
     let first = file.text.lines().next().unwrap_or_default();
-    let has_header = first
-        .strip_prefix("//!")
-        .is_some_and(|rest| !rest.trim().is_empty());
+    let has_header = first.strip_prefix("//!").is_some_and(|rest| !rest.trim().is_empty());
     let remedy = "begin with `//!`: what the file is about, its formulas, symbols and source";
     (!has_header).then(|| Finding::error(&file.path, 1, "no `//!` header", remedy))
 }
@@ -45,22 +43,13 @@ mod tests {
     /// `line problem` of every finding.
     fn found(path: &str, text: &str) -> Vec<String> {
         let findings = check(&Tree::made_up(&[(path, text)]));
-        findings
-            .iter()
-            .map(|finding| format!("{} {}", finding.line, finding.problem))
-            .collect()
+        findings.iter().map(|finding| format!("{} {}", finding.line, finding.problem)).collect()
     }
 
     #[test]
     fn a_header_must_come_first_and_say_something() {
         assert_eq!(found("a.rs", "//! Says something.\nfn f() {}\n"), [""; 0]);
-        for text in [
-            "",
-            "fn f() {}\n//! Late.\n",
-            "//!\n",
-            "// Plain.\n",
-            "\n//! Second line.\n",
-        ] {
+        for text in ["", "fn f() {}\n//! Late.\n", "//!\n", "// Plain.\n", "\n//! Second line.\n"] {
             assert_eq!(found("a.rs", text), ["1 no `//!` header"], "{text:?}");
         }
         assert_eq!(found("a.md", "text"), [""; 0]);
@@ -68,10 +57,7 @@ mod tests {
 
     #[test]
     fn other_characters_are_found_in_sources_only() {
-        assert_eq!(
-            found("a.toml", "# a\n# \u{3bb}\n"),
-            ["2 character U+03BB is not ASCII"]
-        );
+        assert_eq!(found("a.toml", "# a\n# \u{3bb}\n"), ["2 character U+03BB is not ASCII"]);
         assert_eq!(found("a.md", "\u{3bb}"), [""; 0]);
     }
 }

@@ -9,14 +9,8 @@ use super::paths;
 use super::tree::Tree;
 
 /// Paths that only the highest crate names.
-const PATHS: &[&[&str]] = &[
-    &["serde"],
-    &["serde_json"],
-    &["toml"],
-    &["clap"],
-    &["std", "fs"],
-    &["std", "env"],
-];
+const PATHS: &[&[&str]] =
+    &[&["serde"], &["serde_json"], &["toml"], &["clap"], &["std", "fs"], &["std", "env"]];
 
 /// Macros that only the highest crate calls.
 const MACROS: &[&str] = &["println", "eprintln", "print", "eprint"];
@@ -33,12 +27,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         let tokens = code::tokens(&code);
         for (line, what) in named(&tokens).into_iter().chain(printed(&tokens)) {
             let remedy = "do it in the cli crate, and pass values or bytes down or return them";
-            findings.push(Finding::error(
-                &file.path,
-                line,
-                format!("`{what}` below the cli crate"),
-                remedy,
-            ));
+            findings.push(Finding::error(&file.path, line, format!("`{what}` below the cli crate"), remedy));
         }
     }
     findings
@@ -50,8 +39,7 @@ fn named(tokens: &[Token<'_>]) -> Vec<(usize, String)> {
     for path in paths::names(tokens).paths {
         let is_path = path.segments.len() > 1 || path.import.is_some();
         let begins = |outer: &&&[&str]| {
-            path.segments.len() >= outer.len()
-                && path.segments.iter().zip(**outer).all(|(a, b)| a == b)
+            path.segments.len() >= outer.len() && path.segments.iter().zip(**outer).all(|(a, b)| a == b)
         };
         if let Some(outer) = PATHS.iter().find(begins).filter(|_| is_path) {
             found.push((path.line, outer.join("::")));
@@ -62,12 +50,8 @@ fn named(tokens: &[Token<'_>]) -> Vec<(usize, String)> {
 
 /// Lines that call a macro of `MACROS`.
 fn printed(tokens: &[Token<'_>]) -> Vec<(usize, String)> {
-    let calls = tokens
-        .windows(2)
-        .filter(|pair| pair[1].text == "!" && MACROS.contains(&pair[0].text));
-    calls
-        .map(|pair| (pair[0].line, format!("{}!", pair[0].text)))
-        .collect()
+    let calls = tokens.windows(2).filter(|pair| pair[1].text == "!" && MACROS.contains(&pair[0].text));
+    calls.map(|pair| (pair[0].line, format!("{}!", pair[0].text))).collect()
 }
 
 #[cfg(test)]
@@ -76,10 +60,7 @@ mod tests {
 
     /// Problems in a file.
     fn found(path: &str, text: &str) -> Vec<String> {
-        check(&Tree::made_up(&[(path, text)]))
-            .into_iter()
-            .map(|finding| finding.problem)
-            .collect()
+        check(&Tree::made_up(&[(path, text)])).into_iter().map(|finding| finding.problem).collect()
     }
 
     #[test]
@@ -100,14 +81,9 @@ mod tests {
 
     #[test]
     fn tests_documents_and_the_cli_may() {
-        let text =
-            "/// println!(\"\")\nfn toml() { toml }\n#[cfg(test)]\nmod tests { use std::fs; }";
+        let text = "/// println!(\"\")\nfn toml() { toml }\n#[cfg(test)]\nmod tests { use std::fs; }";
         assert_eq!(found("crates/solvers/src/a.rs", text), [""; 0]);
-        for path in [
-            "crates/solvers/tests/a.rs",
-            "crates/solvers/examples/a.rs",
-            "crates/cli/src/a.rs",
-        ] {
+        for path in ["crates/solvers/tests/a.rs", "crates/solvers/examples/a.rs", "crates/cli/src/a.rs"] {
             assert_eq!(found(path, "use std::fs;"), [""; 0]);
         }
     }

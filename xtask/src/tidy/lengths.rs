@@ -13,9 +13,7 @@ const LONG_FUNCTION: usize = 60;
 
 /// Long files and functions.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    tree.rust()
-        .flat_map(|file| long_file(file).into_iter().chain(long_functions(file)))
-        .collect()
+    tree.rust().flat_map(|file| long_file(file).into_iter().chain(long_functions(file))).collect()
 }
 
 /// A finding if the file is long.
@@ -41,10 +39,8 @@ fn long_functions(file: &File) -> Vec<Finding> {
         }
         let n_lines = end_line(&tokens[at..]) + 1 - tokens[at].line;
         if n_lines > LONG_FUNCTION {
-            let problem = format!(
-                "function `{}` has {n_lines} lines, more than {LONG_FUNCTION}",
-                tokens[at + 1].text
-            );
+            let problem =
+                format!("function `{}` has {n_lines} lines, more than {LONG_FUNCTION}", tokens[at + 1].text);
             let remedy = "name its steps as functions of their own";
             findings.push(Finding::hint(&file.path, tokens[at].line, problem, remedy));
         }
@@ -76,20 +72,13 @@ mod tests {
     /// Severity, line and problem of every finding.
     fn found(text: &str) -> Vec<(Severity, usize, String)> {
         let findings = check(&Tree::made_up(&[("a.rs", text)]));
-        findings
-            .into_iter()
-            .map(|finding| (finding.severity, finding.line, finding.problem))
-            .collect()
+        findings.into_iter().map(|finding| (finding.severity, finding.line, finding.problem)).collect()
     }
 
     #[test]
     fn files_get_a_hint_and_then_an_error() {
-        let severities = |n_lines| {
-            found(&"//\n".repeat(n_lines))
-                .into_iter()
-                .map(|found| found.0)
-                .collect::<Vec<_>>()
-        };
+        let severities =
+            |n_lines| found(&"//\n".repeat(n_lines)).into_iter().map(|found| found.0).collect::<Vec<_>>();
         assert_eq!(severities(400), []);
         assert_eq!(severities(401), [Severity::Hint]);
         assert_eq!(severities(600), [Severity::Hint]);
@@ -99,10 +88,7 @@ mod tests {
     #[test]
     fn long_functions_get_a_hint() {
         let with_body = |n_lines| {
-            format!(
-                "trait T {{ fn g(&self); }}\nfn f(x: [u8; 2]) {{\n{}}}\n",
-                "x;\n".repeat(n_lines)
-            )
+            format!("trait T {{ fn g(&self); }}\nfn f(x: [u8; 2]) {{\n{}}}\n", "x;\n".repeat(n_lines))
         };
         assert_eq!(found(&with_body(58)), []);
         let problem = "function `f` has 61 lines, more than 60".to_owned();

@@ -54,9 +54,7 @@ impl Manifest {
     /// The packages that the product needs: normal, build and platform dependencies, renamed ones by their own name.
     pub fn needed(&self) -> Vec<String> {
         let platforms = self.target.values().map(|platform| &platform.dependencies);
-        let tables = [&self.dependencies, &self.build_dependencies]
-            .into_iter()
-            .chain(platforms);
+        let tables = [&self.dependencies, &self.build_dependencies].into_iter().chain(platforms);
         tables.flat_map(package_names).collect()
     }
 
@@ -78,10 +76,7 @@ fn package_names(table: &Table) -> impl Iterator<Item = String> {
 pub fn manifests<'a>(tree: &'a Tree, findings: &mut Vec<Finding>) -> Vec<(&'a File, Manifest)> {
     let is_package = |path: &str| {
         let parts: Vec<&str> = path.split('/').collect();
-        matches!(
-            parts.as_slice(),
-            ["crates", _, "Cargo.toml"] | ["xtask", "Cargo.toml"]
-        )
+        matches!(parts.as_slice(), ["crates", _, "Cargo.toml"] | ["xtask", "Cargo.toml"])
     };
     let mut manifests = Vec::new();
     for file in tree.files.iter().filter(|file| is_package(&file.path)) {
@@ -89,12 +84,7 @@ pub fn manifests<'a>(tree: &'a Tree, findings: &mut Vec<Finding>) -> Vec<(&'a Fi
             Ok(manifest) => manifests.push((file, manifest)),
             Err(error) => {
                 let problem = format!("unreadable manifest: {}", error.message());
-                findings.push(Finding::error(
-                    &file.path,
-                    1,
-                    problem,
-                    "correct the manifest",
-                ));
+                findings.push(Finding::error(&file.path, 1, problem, "correct the manifest"));
             }
         }
     }
@@ -105,9 +95,7 @@ pub fn manifests<'a>(tree: &'a Tree, findings: &mut Vec<Finding>) -> Vec<(&'a Fi
 pub fn line_of(text: &str, key: &str) -> usize {
     let begins = |line: &str| {
         let rest = line.trim_start().strip_prefix(key);
-        rest.is_some_and(|rest| {
-            !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-')
-        })
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-'))
     };
     text.lines().position(begins).map_or(1, |index| index + 1)
 }

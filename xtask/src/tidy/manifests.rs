@@ -9,18 +9,13 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut ignored = Vec::new();
     let mut findings = Vec::new();
     for (file, manifest) in manifests(tree, &mut ignored) {
-        let inherits =
-            |value: Option<&toml::Value>| value.and_then(toml::Value::as_bool) == Some(true);
+        let inherits = |value: Option<&toml::Value>| value.and_then(toml::Value::as_bool) == Some(true);
         if !inherits(manifest.lints.get("workspace")) {
             findings.push(departure(file, "[lints]", "no `[lints] workspace = true`"));
         }
         let rust_version = manifest.package.rust_version.as_ref();
         if !inherits(rust_version.and_then(|value| value.get("workspace"))) {
-            findings.push(departure(
-                file,
-                "rust-version",
-                "no `rust-version.workspace = true`",
-            ));
+            findings.push(departure(file, "rust-version", "no `rust-version.workspace = true`"));
         }
     }
     findings.extend(tree.get("Cargo.toml").map(uncommented).unwrap_or_default());
@@ -29,12 +24,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 
 /// The finding for a package that does not inherit.
 fn departure(file: &File, key: &str, problem: &str) -> Finding {
-    Finding::error(
-        &file.path,
-        line_of(&file.text, key),
-        problem,
-        "inherit it from the workspace",
-    )
+    Finding::error(&file.path, line_of(&file.text, key), problem, "inherit it from the workspace")
 }
 
 /// Outside dependencies of the workspace whose group of lines (no blank line between) has no comment above them.
@@ -71,10 +61,7 @@ fn is_path(line: &str) -> bool {
 
 /// Whether a key is a dependency's name, possibly dotted.
 fn is_name(key: &str) -> bool {
-    !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 #[cfg(test)]
@@ -84,22 +71,15 @@ mod tests {
     /// `line problem` of every finding.
     fn found(path: &str, text: &str) -> Vec<String> {
         let findings = check(&Tree::made_up(&[(path, text)]));
-        findings
-            .iter()
-            .map(|finding| format!("{} {}", finding.line, finding.problem))
-            .collect()
+        findings.iter().map(|finding| format!("{} {}", finding.line, finding.problem)).collect()
     }
 
     #[test]
     fn packages_inherit_lints_and_rust_version() {
-        let kept =
-            "[package]\nname = \"a\"\nrust-version.workspace = true\n[lints]\nworkspace = true\n";
+        let kept = "[package]\nname = \"a\"\nrust-version.workspace = true\n[lints]\nworkspace = true\n";
         assert_eq!(found("crates/a/Cargo.toml", kept), [""; 0]);
         let broken = "[package]\nname = \"a\"\nrust-version = \"1.90\"\n";
-        let wanted = [
-            "1 no `[lints] workspace = true`",
-            "3 no `rust-version.workspace = true`",
-        ];
+        let wanted = ["1 no `[lints] workspace = true`", "3 no `rust-version.workspace = true`"];
         assert_eq!(found("xtask/Cargo.toml", broken), wanted);
     }
 
@@ -108,9 +88,6 @@ mod tests {
         let kept = "[workspace.dependencies]\na = { path = \"a\" }\n\n# Numbers.\nb = \"1\"\nc = \"1\"\n\n[profile.dev]\nd = 1\n";
         assert_eq!(found("Cargo.toml", kept), [""; 0]);
         let broken = "[workspace.dependencies]\n# Numbers.\nb = \"1\"\n\nc = \"1\"\n";
-        assert_eq!(
-            found("Cargo.toml", broken),
-            ["5 dependency `c` has no comment"]
-        );
+        assert_eq!(found("Cargo.toml", broken), ["5 dependency `c` has no comment"]);
     }
 }

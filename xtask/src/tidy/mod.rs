@@ -44,15 +44,9 @@ pub fn run() -> Result<(), String> {
     for finding in &findings {
         println!("{finding}");
     }
-    let n_errors = findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
+    let n_errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let n_hints = findings.len() - n_errors;
-    println!(
-        "tidy: files {}, errors {n_errors}, hints {n_hints}",
-        tree.files.len()
-    );
+    println!("tidy: files {}, errors {n_errors}, hints {n_hints}", tree.files.len());
     match n_errors {
         0 => Ok(()),
         _ => Err(format!("tidy found errors: {n_errors}")),
@@ -72,8 +66,7 @@ mod tests {
 
     #[test]
     fn the_workspace_is_tidy() {
-        let tree =
-            Tree::of_workspace(&crate::workspace::root()).expect("the workspace is readable");
+        let tree = Tree::of_workspace(&crate::workspace::root()).expect("the workspace is readable");
         let errors: Vec<String> = findings(&tree)
             .iter()
             .filter(|finding| finding.severity == Severity::Error)
@@ -85,14 +78,8 @@ mod tests {
     #[test]
     fn hints_come_before_errors() {
         let long = "//! Header.\n".repeat(401);
-        let tree = Tree::made_up(&[
-            ("crates/a/src/bare.rs", "fn f() {}\n"),
-            ("crates/a/src/long.rs", &long),
-        ]);
-        let severities: Vec<Severity> = findings(&tree)
-            .iter()
-            .map(|finding| finding.severity)
-            .collect();
+        let tree = Tree::made_up(&[("crates/a/src/bare.rs", "fn f() {}\n"), ("crates/a/src/long.rs", &long)]);
+        let severities: Vec<Severity> = findings(&tree).iter().map(|finding| finding.severity).collect();
         assert_eq!(severities, [Severity::Hint, Severity::Error]);
     }
 }

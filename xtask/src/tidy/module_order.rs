@@ -38,9 +38,7 @@ const MOST_IMPORTS: usize = 8;
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let is_root = |path: &str| path.ends_with("/src/lib.rs") || path.ends_with("/src/main.rs");
     let roots = tree.rust().filter(|file| is_root(&file.path));
-    roots
-        .flat_map(|root| check_root(tree, &root.path))
-        .collect()
+    roots.flat_map(|root| check_root(tree, &root.path)).collect()
 }
 
 /// The findings of one crate root.
@@ -70,10 +68,7 @@ fn load(tree: &Tree, file: &str, place: Place, modules: &mut Modules) {
     let names = paths::names(&code::tokens(&code));
     let folder = folder_of_children(file);
     for child in &names.modules {
-        let candidates = [
-            format!("{folder}/{child}.rs"),
-            format!("{folder}/{child}/mod.rs"),
-        ];
+        let candidates = [format!("{folder}/{child}.rs"), format!("{folder}/{child}/mod.rs")];
         for candidate in candidates.iter().filter(|path| tree.get(path).is_some()) {
             load(tree, candidate, below(&place, child), modules);
         }
@@ -81,12 +76,8 @@ fn load(tree: &Tree, file: &str, place: Place, modules: &mut Modules) {
     for child in &names.modules {
         modules.entry(below(&place, child)).or_default();
     }
-    let module = Module {
-        children: names.modules,
-        paths: names.paths,
-        file: file.to_owned(),
-        ..Module::default()
-    };
+    let module =
+        Module { children: names.modules, paths: names.paths, file: file.to_owned(), ..Module::default() };
     modules.insert(place, module);
 }
 
@@ -130,9 +121,8 @@ fn absolute(modules: &Modules, from: &[String], segments: &[String]) -> Option<P
         "self" => from.to_vec(),
         "super" => from[..from.len().checked_sub(1)?].to_vec(),
         name => {
-            let is_child = modules
-                .get(from)
-                .is_some_and(|module| module.children.iter().any(|child| child == name));
+            let is_child =
+                modules.get(from).is_some_and(|module| module.children.iter().any(|child| child == name));
             is_child.then(|| below(from, name))?
         }
     };
@@ -150,23 +140,14 @@ fn glob(modules: &Modules, from: &[String], to: &[String], at: (&str, usize)) ->
     let (last, target) = to.split_last()?;
     let is_relative = from.starts_with(target) || target.starts_with(from);
     let hides = last == "*" && is_relative && modules.contains_key(target);
-    let problem = || {
-        format!(
-            "glob import of `{}` hides which modules are used",
-            name(target)
-        )
-    };
+    let problem = || format!("glob import of `{}` hides which modules are used", name(target));
     hides.then(|| Finding::error(at.0, at.1, problem(), "import the names that are used"))
 }
 
 /// A finding if the way from `from` to `to` goes up a list of modules.
 fn upward(modules: &Modules, from: &[String], mut to: Place, at: (&str, usize)) -> Option<Finding> {
     for _ in 0..MOST_IMPORTS {
-        let common = from
-            .iter()
-            .zip(&to)
-            .take_while(|(mine, theirs)| mine == theirs)
-            .count();
+        let common = from.iter().zip(&to).take_while(|(mine, theirs)| mine == theirs).count();
         if common == from.len() || common == to.len() {
             return None;
         }
@@ -175,12 +156,8 @@ fn upward(modules: &Modules, from: &[String], mut to: Place, at: (&str, usize)) 
         let (mine, theirs) = (index(&from[common])?, index(&to[common]));
         match theirs {
             Some(theirs) if theirs < mine => {
-                let problem = format!(
-                    "`{}` uses `{}`, which {} lists above it",
-                    name(from),
-                    name(&to),
-                    list.file
-                );
+                let problem =
+                    format!("`{}` uses `{}`, which {} lists above it", name(from), name(&to), list.file);
                 let remedy = format!(
                     "list `{}` above `{}`, or move the shared part to a module below both",
                     from[common], to[common]
@@ -196,10 +173,7 @@ fn upward(modules: &Modules, from: &[String], mut to: Place, at: (&str, usize)) 
 
 /// The place as it would be written in code.
 fn name(place: &[String]) -> String {
-    std::iter::once("crate")
-        .chain(place.iter().map(String::as_str))
-        .collect::<Vec<_>>()
-        .join("::")
+    std::iter::once("crate").chain(place.iter().map(String::as_str)).collect::<Vec<_>>().join("::")
 }
 
 #[cfg(test)]
@@ -208,14 +182,9 @@ mod tests {
 
     /// Places of the findings in a crate of these files below `src/`.
     fn found(files: &[(&str, &str)]) -> Vec<String> {
-        let files: Vec<(String, &str)> = files
-            .iter()
-            .map(|&(path, text)| (format!("k/src/{path}"), text))
-            .collect();
-        let files: Vec<(&str, &str)> = files
-            .iter()
-            .map(|(path, text)| (path.as_str(), *text))
-            .collect();
+        let files: Vec<(String, &str)> =
+            files.iter().map(|&(path, text)| (format!("k/src/{path}"), text)).collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
         check(&Tree::made_up(&files))
             .iter()
             .map(|finding| format!("{}:{}", finding.path, finding.line))
@@ -227,14 +196,7 @@ mod tests {
     #[test]
     fn downward_uses_are_fine() {
         let high = "use crate::low::f;\nuse super::low;\nfn g() { crate::low::f() }";
-        assert_eq!(
-            found(&[
-                ("lib.rs", LIST),
-                ("high.rs", high),
-                ("low.rs", "use std::fs;")
-            ]),
-            [""; 0]
-        );
+        assert_eq!(found(&[("lib.rs", LIST), ("high.rs", high), ("low.rs", "use std::fs;")]), [""; 0]);
     }
 
     #[test]
@@ -252,32 +214,21 @@ mod tests {
             );
         }
         let inline = "mod inner {\n    use super::super::high::f;\n}";
-        assert_eq!(
-            found(&[("lib.rs", LIST), ("high.rs", ""), ("low.rs", inline)]),
-            ["k/src/low.rs:2"]
-        );
+        assert_eq!(found(&[("lib.rs", LIST), ("high.rs", ""), ("low.rs", inline)]), ["k/src/low.rs:2"]);
     }
 
     #[test]
     fn comments_strings_and_tests_do_not_count() {
         let low = "// crate::high::f\nconst A: &str = \"crate::high\";\n#[cfg(test)]\nmod tests { use crate::high::f; }";
-        assert_eq!(
-            found(&[("lib.rs", LIST), ("high.rs", ""), ("low.rs", low)]),
-            [""; 0]
-        );
+        assert_eq!(found(&[("lib.rs", LIST), ("high.rs", ""), ("low.rs", low)]), [""; 0]);
     }
 
     #[test]
     fn imported_names_count_as_their_module() {
-        let list =
-            "pub mod high;\nmod low;\npub use high::F;\npub use low::G as H;\npub struct Own;";
+        let list = "pub mod high;\nmod low;\npub use high::F;\npub use low::G as H;\npub struct Own;";
         let low = "use crate::F;\nuse crate::{H, Own};";
         assert_eq!(
-            found(&[
-                ("lib.rs", list),
-                ("high.rs", "use crate::H;"),
-                ("low.rs", low)
-            ]),
+            found(&[("lib.rs", list), ("high.rs", "use crate::H;"), ("low.rs", low)]),
             ["k/src/low.rs:1"]
         );
     }
@@ -305,17 +256,10 @@ mod tests {
         let with_low = |low| found(&[("lib.rs", LIST), ("high.rs", ""), ("low.rs", low)]);
         assert_eq!(with_low("use crate::*;"), ["k/src/low.rs:1"]);
         assert_eq!(with_low("use super::*;"), ["k/src/low.rs:1"]);
-        assert_eq!(
-            with_low("use faer::prelude::*;\nenum E { A }\nuse self::E::*;"),
-            [""; 0]
-        );
+        assert_eq!(with_low("use faer::prelude::*;\nenum E { A }\nuse self::E::*;"), [""; 0]);
         let list = "mod high;\nmod low;\npub use high::*;";
         assert_eq!(
-            found(&[
-                ("lib.rs", list),
-                ("high.rs", "use crate::low::*;"),
-                ("low.rs", "")
-            ]),
+            found(&[("lib.rs", list), ("high.rs", "use crate::low::*;"), ("low.rs", "")]),
             ["k/src/lib.rs:3"]
         );
     }

@@ -26,12 +26,7 @@ pub struct Names {
 
 /// Reads the paths and the modules of a file's code.
 pub fn names(tokens: &[Token<'_>]) -> Names {
-    let mut reader = Reader {
-        tokens,
-        at: 0,
-        inside: Vec::new(),
-        names: Names::default(),
-    };
+    let mut reader = Reader { tokens, at: 0, inside: Vec::new(), names: Names::default() };
     let mut depth = 0_usize;
     let mut blocks: Vec<usize> = Vec::new();
     while let Some(token) = tokens.get(reader.at) {
@@ -84,9 +79,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The text of the token `ahead` places on; empty at the end.
     fn peek(&self, ahead: usize) -> &str {
-        self.tokens
-            .get(self.at + ahead)
-            .map_or("", |token| token.text)
+        self.tokens.get(self.at + ahead).map_or("", |token| token.text)
     }
 
     /// Whether the token `ahead` places on is a word.
@@ -154,12 +147,7 @@ impl Reader<'_> {
         }
         if !segments.is_empty() {
             let inside = self.inside.clone();
-            self.names.paths.push(PathUse {
-                segments,
-                import,
-                inside,
-                line,
-            });
+            self.names.paths.push(PathUse { segments, import, inside, line });
         }
     }
 }
@@ -172,11 +160,7 @@ mod tests {
     /// The paths of more than one segment, written out.
     fn paths(code: &str) -> Vec<String> {
         let paths = names(&tokens(code)).paths;
-        paths
-            .iter()
-            .filter(|path| path.segments.len() > 1)
-            .map(|path| path.segments.join("::"))
-            .collect()
+        paths.iter().filter(|path| path.segments.len() > 1).map(|path| path.segments.join("::")).collect()
     }
 
     #[test]
@@ -198,30 +182,18 @@ mod tests {
     #[test]
     fn imports_carry_the_name_they_are_known_by() {
         let found = names(&tokens("pub use a::{B as C, D};\nfn f() -> a::E {}")).paths;
-        let imports: Vec<Option<&str>> = found
-            .iter()
-            .filter(|path| path.segments.len() > 1)
-            .map(|path| path.import.as_deref())
-            .collect();
+        let imports: Vec<Option<&str>> =
+            found.iter().filter(|path| path.segments.len() > 1).map(|path| path.import.as_deref()).collect();
         assert_eq!(imports, [Some("C"), Some("D"), None]);
     }
 
     #[test]
     fn modules_are_listed_in_order_and_inline_ones_surround_their_paths() {
-        let found = names(&tokens(
-            "pub mod a;\nmod b { use super::x::Y; mod c; }\npub(crate) mod d;\nuse e::F;",
-        ));
+        let found =
+            names(&tokens("pub mod a;\nmod b { use super::x::Y; mod c; }\npub(crate) mod d;\nuse e::F;"));
         assert_eq!(found.modules, ["a", "b", "d"]);
-        let inside = |name: &str| {
-            found
-                .paths
-                .iter()
-                .find(|path| path.segments.ends_with(&[name.to_owned()]))
-        };
-        assert_eq!(
-            inside("Y").map(|path| path.inside.clone()),
-            Some(vec!["b".to_owned()])
-        );
+        let inside = |name: &str| found.paths.iter().find(|path| path.segments.ends_with(&[name.to_owned()]));
+        assert_eq!(inside("Y").map(|path| path.inside.clone()), Some(vec!["b".to_owned()]));
         assert_eq!(inside("F").map(|path| path.inside.clone()), Some(vec![]));
     }
 }

@@ -35,10 +35,7 @@ impl Tree {
             Some(paths) => paths,
             None => walked(root)?,
         };
-        let mut files: Vec<File> = paths
-            .into_iter()
-            .filter_map(|path| read(root, path))
-            .collect();
+        let mut files: Vec<File> = paths.into_iter().filter_map(|path| read(root, path)).collect();
         files.sort_by(|left, right| left.path.cmp(&right.path));
         files.dedup_by(|left, right| left.path == right.path);
         Ok(Self { files })
@@ -47,13 +44,8 @@ impl Tree {
     /// A tree of made-up files, for tests of the checks.
     #[cfg(test)]
     pub fn made_up(files: &[(&str, &str)]) -> Self {
-        let file = |&(path, text): &(&str, &str)| File {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        };
-        Self {
-            files: files.iter().map(file).collect(),
-        }
+        let file = |&(path, text): &(&str, &str)| File { path: path.to_owned(), text: text.to_owned() };
+        Self { files: files.iter().map(file).collect() }
     }
 
     /// The file at `path`.
@@ -83,9 +75,7 @@ impl File {
 
     /// Whether the file belongs to a library or a program: a crate's `src` without its test modules.
     pub fn is_product(&self) -> bool {
-        let in_src = self
-            .krate()
-            .is_some_and(|name| self.path.starts_with(&format!("crates/{name}/src/")));
+        let in_src = self.krate().is_some_and(|name| self.path.starts_with(&format!("crates/{name}/src/")));
         in_src && self.path.ends_with(".rs") && !self.is_test()
     }
 
@@ -97,25 +87,10 @@ impl File {
 
 /// The paths that git tracks or would track, if `root` is the workspace of a checkout.
 fn listed_by_git(root: &Path) -> Option<Vec<String>> {
-    let arguments = [
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ];
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(arguments)
-        .output()
-        .ok()?;
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let paths: Vec<String> = text
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let paths: Vec<String> = text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
     (output.status.success() && paths.iter().any(|path| path == "Cargo.toml")).then_some(paths)
 }
 
@@ -129,11 +104,7 @@ fn walked(root: &Path) -> Result<Vec<String>, String> {
         for entry in std::fs::read_dir(&place).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if folder.is_empty() {
-                name.clone()
-            } else {
-                format!("{folder}/{name}")
-            };
+            let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             let kind = entry.file_type().map_err(unreadable)?;
             if kind.is_dir() && !SKIPPED_FOLDERS.contains(&name.as_str()) {
                 folders.push(path);
@@ -154,14 +125,9 @@ fn read(root: &Path, path: String) -> Option<File> {
     }
     let bytes = std::fs::read(place).ok()?;
     if path.ends_with(".rs") || path.ends_with(".toml") {
-        return Some(File {
-            path,
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-        });
+        return Some(File { path, text: String::from_utf8_lossy(&bytes).into_owned() });
     }
-    let text = String::from_utf8(bytes)
-        .ok()
-        .filter(|text| !text.contains('\0'))?;
+    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     Some(File { path, text })
 }
 
@@ -175,21 +141,13 @@ mod tests {
         let found = walked(&root).expect("the workspace is readable");
         assert!(found.iter().any(|path| path == "xtask/src/tidy/tree.rs"));
         for path in listed_by_git(&root).unwrap_or_default() {
-            assert!(
-                found.contains(&path) || !root.join(&path).is_file(),
-                "{path}"
-            );
+            assert!(found.contains(&path) || !root.join(&path).is_file(), "{path}");
         }
     }
 
     #[test]
     fn product_code_is_src_without_test_modules() {
-        let paths = [
-            "crates/a/src/x.rs",
-            "crates/a/src/x/tests.rs",
-            "crates/a/tests/x.rs",
-            "xtask/src/x.rs",
-        ];
+        let paths = ["crates/a/src/x.rs", "crates/a/src/x/tests.rs", "crates/a/tests/x.rs", "xtask/src/x.rs"];
         let tree = Tree::made_up(&paths.map(|path| (path, "")));
         let product: Vec<bool> = tree.files.iter().map(super::File::is_product).collect();
         assert_eq!(product, [true, false, false, false]);

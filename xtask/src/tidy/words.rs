@@ -25,8 +25,7 @@ use Scope::{Code, CodeOfCrates, ProductCode, Text, TextOutsideTests};
 
 const FINISH: &str = "finish it, or leave it out";
 const OWN_PATH: &str = "use a path relative to the file, the workspace or an argument";
-const NO_HOST: &str =
-    "name the package, not the place it comes from: that is the user's configuration";
+const NO_HOST: &str = "name the package, not the place it comes from: that is the user's configuration";
 
 /// Word, scope and remedy. Words that begin or end with a letter match whole words only.
 const WORDS: &[(&str, Scope, &str)] = &[
@@ -36,26 +35,10 @@ const WORDS: &[(&str, Scope, &str)] = &[
     ("todo!(", Code, FINISH),
     ("unimplemented!(", Code, FINISH),
     ("dbg!(", Code, "remove it"),
-    (
-        "#[ignore",
-        Code,
-        "make the test fast and sound enough to run always",
-    ),
-    (
-        "#[allow(",
-        Code,
-        "use `#[expect(.., reason = \"..\")]`, or do what the lint says",
-    ),
-    (
-        "macro_rules!",
-        CodeOfCrates,
-        "write functions, types or a trait",
-    ),
-    (
-        ".unwrap()",
-        ProductCode,
-        "return an error, or `expect(\"why it cannot fail\")`",
-    ),
+    ("#[ignore", Code, "make the test fast and sound enough to run always"),
+    ("#[allow(", Code, "use `#[expect(.., reason = \"..\")]`, or do what the lint says"),
+    ("macro_rules!", CodeOfCrates, "write functions, types or a trait"),
+    (".unwrap()", ProductCode, "return an error, or `expect(\"why it cannot fail\")`"),
     ("/tmp/", TextOutsideTests, OWN_PATH),
     ("/home/", Text, OWN_PATH),
     ("/work/", Text, OWN_PATH),
@@ -75,20 +58,13 @@ const UNSEARCHED: &[&str] = &["xtask/src/tidy/words.rs", "Cargo.lock", "LICENSE-
 
 /// Forbidden words.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let files = tree
-        .files
-        .iter()
-        .filter(|file| !UNSEARCHED.contains(&file.path.as_str()));
+    let files = tree.files.iter().filter(|file| !UNSEARCHED.contains(&file.path.as_str()));
     files.flat_map(check_file).collect()
 }
 
 /// The forbidden words of one file.
 fn check_file(file: &File) -> Vec<Finding> {
-    let code = if file.path.ends_with(".rs") {
-        code::bare(&file.text)
-    } else {
-        String::new()
-    };
+    let code = if file.path.ends_with(".rs") { code::bare(&file.text) } else { String::new() };
     let product_code = code::without_tests(&code);
     let mut findings = Vec::new();
     for &(word, scope, remedy) in WORDS {
@@ -101,20 +77,11 @@ fn check_file(file: &File) -> Vec<Finding> {
             ProductCode if file.is_product() => &product_code,
             CodeOfCrates | ProductCode => continue,
         };
-        for (index, line) in searched
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| contains(line, word))
-        {
+        for (index, line) in searched.lines().enumerate().filter(|(_, line)| contains(line, word)) {
             let in_test_module =
                 scope == TextOutsideTests && inside_test_module(&code, &product_code, index, line);
             if !in_test_module {
-                findings.push(Finding::error(
-                    &file.path,
-                    index + 1,
-                    format!("`{word}`"),
-                    remedy,
-                ));
+                findings.push(Finding::error(&file.path, index + 1, format!("`{word}`"), remedy));
             }
         }
     }
@@ -123,11 +90,7 @@ fn check_file(file: &File) -> Vec<Finding> {
 
 /// Whether the line holds code, but none outside of test modules.
 fn inside_test_module(code: &str, product_code: &str, index: usize, line: &str) -> bool {
-    let is_blank = |text: &str| {
-        text.lines()
-            .nth(index)
-            .is_none_or(|line| line.trim().is_empty())
-    };
+    let is_blank = |text: &str| text.lines().nth(index).is_none_or(|line| line.trim().is_empty());
     !line.trim_start().starts_with("//") && !is_blank(code) && is_blank(product_code)
 }
 
@@ -155,36 +118,21 @@ mod tests {
     /// `line problem` of every finding.
     fn found(path: &str, text: &str) -> Vec<String> {
         let findings = check(&Tree::made_up(&[(path, text)]));
-        findings
-            .iter()
-            .map(|finding| format!("{} {}", finding.line, finding.problem))
-            .collect()
+        findings.iter().map(|finding| format!("{} {}", finding.line, finding.problem)).collect()
     }
 
     #[test]
     fn every_word_is_found_in_library_code() {
         for (word, ..) in WORDS {
-            assert_eq!(
-                found("crates/prox/src/a.rs", &format!("a\n {word}\n")),
-                [format!("2 `{word}`")]
-            );
+            assert_eq!(found("crates/prox/src/a.rs", &format!("a\n {word}\n")), [format!("2 `{word}`")]);
         }
     }
 
     #[test]
     fn texts_are_searched_for_words_but_not_for_code() {
-        assert_eq!(
-            found("README.md", "Never `todo!(`, `#[allow(` or `.unwrap()`.\n"),
-            [""; 0]
-        );
-        assert_eq!(
-            found("README.md", "Run it in /home/me/x.\nTODO: more\n"),
-            ["2 `TODO`", "1 `/home/`"]
-        );
-        assert_eq!(
-            found("a.toml", "x = \"sparse+https://example\"\n"),
-            ["1 `sparse+http`"]
-        );
+        assert_eq!(found("README.md", "Never `todo!(`, `#[allow(` or `.unwrap()`.\n"), [""; 0]);
+        assert_eq!(found("README.md", "Run it in /home/me/x.\nTODO: more\n"), ["2 `TODO`", "1 `/home/`"]);
+        assert_eq!(found("a.toml", "x = \"sparse+https://example\"\n"), ["1 `sparse+http`"]);
     }
 
     #[test]
@@ -195,37 +143,18 @@ mod tests {
 
     #[test]
     fn tests_may_unwrap_and_name_temporary_paths() {
-        let text =
-            "fn f() {}\n#[cfg(test)]\nmod tests {\n    fn g() { h(\"/tmp/x\").unwrap() }\n}\n";
+        let text = "fn f() {}\n#[cfg(test)]\nmod tests {\n    fn g() { h(\"/tmp/x\").unwrap() }\n}\n";
         assert_eq!(found("crates/prox/src/a.rs", text), [""; 0]);
-        assert_eq!(
-            found(
-                "crates/prox/tests/a.rs",
-                "fn f() { g(\"/tmp/x\").unwrap() }"
-            ),
-            [""; 0]
-        );
-        assert_eq!(
-            found("crates/prox/src/a.rs", "fn f() { g(\"/tmp/x\").unwrap() }").len(),
-            2
-        );
-        assert_eq!(
-            found("crates/prox/src/a.rs", "// In /tmp/x.\n"),
-            ["1 `/tmp/`"]
-        );
+        assert_eq!(found("crates/prox/tests/a.rs", "fn f() { g(\"/tmp/x\").unwrap() }"), [""; 0]);
+        assert_eq!(found("crates/prox/src/a.rs", "fn f() { g(\"/tmp/x\").unwrap() }").len(), 2);
+        assert_eq!(found("crates/prox/src/a.rs", "// In /tmp/x.\n"), ["1 `/tmp/`"]);
     }
 
     #[test]
     fn parts_of_words_and_of_relative_paths_do_not_count() {
-        for line in [
-            "XXXX",
-            "TODOS",
-            "my_dbg!()",
-            "src/work/x",
-            "./root/x",
-            "~/work/x",
-            "https://a.org/home/x",
-        ] {
+        for line in
+            ["XXXX", "TODOS", "my_dbg!()", "src/work/x", "./root/x", "~/work/x", "https://a.org/home/x"]
+        {
             assert_eq!(found("crates/prox/src/a.rs", line), [""; 0], "{line}");
         }
         assert_eq!(found("xtask/src/a.rs", "macro_rules! x {}"), [""; 0]);

@@ -19,10 +19,7 @@ pub struct Findings<'t> {
 impl<'t> Findings<'t> {
     /// Nothing found yet.
     pub fn new(text: &'t Text) -> Self {
-        Findings {
-            text,
-            problems: Vec::new(),
-        }
+        Findings { text, problems: Vec::new() }
     }
 
     /// Adds a problem.
@@ -34,9 +31,8 @@ impl<'t> Findings<'t> {
     pub fn at_most_one(&mut self, given: &[(&str, Option<Range<usize>>)]) {
         if let [(first, first_span), (second, second_span), ..] = given {
             let title = format!("{first} and {second} are both given: keep one");
-            let problem = Problem::new(title)
-                .at(second_span.clone(), "second")
-                .at(first_span.clone(), "first");
+            let problem =
+                Problem::new(title).at(second_span.clone(), "second").at(first_span.clone(), "first");
             self.push(problem);
         }
     }
@@ -67,15 +63,8 @@ impl<'f, 't> Table<'f, 't> {
         table: Value<T>,
     ) -> (Self, T) {
         let span = span_of(&table);
-        let reader = Table {
-            path: path.into(),
-            span,
-            findings,
-        };
-        (
-            reader,
-            table.map(toml::Spanned::into_inner).unwrap_or_default(),
-        )
+        let reader = Table { path: path.into(), span, findings };
+        (reader, table.map(toml::Spanned::into_inner).unwrap_or_default())
     }
 
     /// A number in the key's range; its default when absent.
@@ -125,9 +114,7 @@ impl<'f, 't> Table<'f, 't> {
         let key = self.key(name);
         let place = self.place(value);
         let text = self.findings.text;
-        let found = place
-            .as_ref()
-            .map_or_else(String::new, |span| text.excerpt(span));
+        let found = place.as_ref().map_or_else(String::new, |span| text.excerpt(span));
         let path = self.path_of(name);
         let verdict = match key.accepts {
             Accepts::Number(_) | Accepts::Integer(..) => "is out of range",
@@ -147,9 +134,7 @@ impl<'f, 't> Table<'f, 't> {
         label: impl Display,
         help: impl Into<String>,
     ) {
-        let problem = Problem::new(title)
-            .at(self.place(value), label.to_string())
-            .help(help);
+        let problem = Problem::new(title).at(self.place(value), label.to_string()).help(help);
         self.findings.push(problem);
     }
 
@@ -166,13 +151,8 @@ impl<'f, 't> Table<'f, 't> {
         };
         let (example, meaning, accepted) = (example(key), key.meaning, key.accepts.sentence());
         let problem = Problem::new(title)
-            .at(
-                self.span.clone(),
-                format!("`{name}` is missing in this table"),
-            )
-            .help(format!(
-                "{add} `{name} = {example}` ({meaning}: {accepted})"
-            ));
+            .at(self.span.clone(), format!("`{name}` is missing in this table"))
+            .help(format!("{add} `{name} = {example}` ({meaning}: {accepted})"));
         self.findings.push(problem);
     }
 
@@ -183,11 +163,7 @@ impl<'f, 't> Table<'f, 't> {
 
     /// Dotted path of a key of this table.
     pub fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
-        }
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     fn key(&self, name: &str) -> &'static Key {
@@ -210,10 +186,7 @@ impl<'f, 't> Table<'f, 't> {
 
 /// Place of a value that was written.
 pub fn span_of<T>(value: &Value<T>) -> Option<Range<usize>> {
-    value
-        .as_ref()
-        .map(toml::Spanned::span)
-        .filter(|span| !span.is_empty())
+    value.as_ref().map(toml::Spanned::span).filter(|span| !span.is_empty())
 }
 
 fn example(key: &Key) -> &'static str {

@@ -54,10 +54,7 @@ impl Text {
     pub fn push(&mut self, label: &str, text: &str) -> usize {
         let start = self.all.len();
         self.all.push_str(text);
-        self.parts.push(Part {
-            label: label.to_owned(),
-            range: start..self.all.len(),
-        });
+        self.parts.push(Part { label: label.to_owned(), range: start..self.all.len() });
         // Keeps the end of one text apart from the start of the next.
         self.all.push('\n');
         start
@@ -79,10 +76,8 @@ impl Text {
 
     /// The text in which a span starts, and the span inside it, cut to its first line and to whole characters.
     fn locate(&self, span: &Range<usize>) -> Option<(&Part, Range<usize>)> {
-        let part = self
-            .parts
-            .iter()
-            .find(|part| part.range.start <= span.start && span.start <= part.range.end)?;
+        let part =
+            self.parts.iter().find(|part| part.range.start <= span.start && span.start <= part.range.end)?;
         let text = &self.all[part.range.clone()];
         let inside = |offset: usize| offset.min(part.range.end) - part.range.start;
         let boundary = |offset: &usize| text.is_char_boundary(*offset);
@@ -96,11 +91,7 @@ impl Text {
 impl Problem {
     /// A problem without a place yet.
     pub fn new(title: impl Into<String>) -> Self {
-        Problem {
-            title: title.into(),
-            marks: Vec::new(),
-            help: Vec::new(),
-        }
+        Problem { title: title.into(), marks: Vec::new(), help: Vec::new() }
     }
 
     /// Adds a place; an empty or unknown one is left out.
@@ -120,9 +111,7 @@ impl Problem {
 
     /// Offset of the culprit; behind every text where there is none.
     pub fn position(&self) -> usize {
-        self.marks
-            .first()
-            .map_or(usize::MAX, |mark| mark.span.start)
+        self.marks.first().map_or(usize::MAX, |mark| mark.span.start)
     }
 
     fn group<'a>(&'a self, text: &'a Text) -> Group<'a> {
@@ -134,11 +123,7 @@ impl Problem {
                 .enumerate()
                 .filter_map(|(mark_idx, mark)| {
                     let (found, span) = text.locate(&mark.span)?;
-                    let kind = if mark_idx == 0 {
-                        AnnotationKind::Primary
-                    } else {
-                        AnnotationKind::Context
-                    };
+                    let kind = if mark_idx == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
                     (found == &text.parts[part_idx]).then(|| kind.span(span).label(&mark.label))
                 })
                 .collect();
@@ -168,11 +153,7 @@ impl ConfigError {
 
     /// The error as text for a terminal, at most five problems; `color` adds terminal colours.
     pub fn render(&self, color: bool) -> String {
-        let renderer = if color {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut rendered: Vec<String> = self
             .problems
             .iter()

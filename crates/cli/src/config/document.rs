@@ -37,21 +37,13 @@ impl Layout {
     /// Appends the file and the overrides to `text`; `label` names the file in errors.
     pub fn new(text: &mut Text, label: &str, file: &str, overrides: &[String]) -> Self {
         text.push(label, file);
-        let overrides = overrides
-            .iter()
-            .map(|set| Override::new(text.push("--set", set), set))
-            .collect();
-        Layout {
-            file: file.to_owned(),
-            overrides,
-        }
+        let overrides = overrides.iter().map(|set| Override::new(text.push("--set", set), set)).collect();
+        Layout { file: file.to_owned(), overrides }
     }
 
     /// Parses the file and puts each override into it, in order; a later one wins.
     pub fn parse(&self) -> Result<DeTable<'_>, Problem> {
-        let mut document = DeTable::parse(&self.file)
-            .map_err(|error| syntax(&error))?
-            .into_inner();
+        let mut document = DeTable::parse(&self.file).map_err(|error| syntax(&error))?.into_inner();
         for set in &self.overrides {
             let (path, value) = set.parse()?;
             insert(&mut document, "", &path, value)?;
@@ -72,12 +64,7 @@ impl Override {
             let blanks = value.len() - value.trim_start().len();
             (start + key.len() + 1 + blanks, value.trim().to_owned())
         });
-        Override {
-            start,
-            value,
-            assignment: format!("{blanks}{set}"),
-            key: format!("{blanks}{key}=0"),
-        }
+        Override { start, value, assignment: format!("{blanks}{set}"), key: format!("{blanks}{key}=0") }
     }
 
     fn parse(&self) -> Result<(Vec<Name<'_>>, Spanned<DeValue<'_>>), Problem> {
@@ -125,9 +112,7 @@ impl Override {
 /// A word that needs no quotes behind `--set KEY=`: an identifier or a path.
 fn is_word(value: &str) -> bool {
     !value.is_empty()
-        && value
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+        && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
 }
 
 /// Collects the names down to the only value of nested tables that hold one entry each; whether there is a value.
@@ -158,9 +143,7 @@ fn insert<'t>(
     path: &[Name<'t>],
     value: Spanned<DeValue<'t>>,
 ) -> Result<(), Problem> {
-    let (name, rest) = path
-        .split_first()
-        .expect("a path that ends in a value has at least one name");
+    let (name, rest) = path.split_first().expect("a path that ends in a value has at least one name");
     if rest.is_empty() {
         // A map keeps the old key, and with it the old place: take it out first.
         table.remove(name.get_ref().as_ref());
@@ -198,9 +181,7 @@ fn check_tables(table: &DeTable<'_>, prefix: &str) -> Result<(), Problem> {
                 let problem = Problem::new(format!("`{path}` is a table; {given} was given"))
                     .at(Some(value.span()), "not a table");
                 return Err(match keys::find(prefix) {
-                    Some(choice) => {
-                        problem.help(format!("accepted: {}", choice.accepts.sentence()))
-                    }
+                    Some(choice) => problem.help(format!("accepted: {}", choice.accepts.sentence())),
                     None => problem.help(format!("write its keys below a line [{path}]")),
                 });
             }
@@ -216,11 +197,7 @@ pub fn path_at(document: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
     visit(document, "", &mut |path, places| {
         for place in places {
             let contains = place.start <= span.start && span.end <= place.end;
-            if contains
-                && best
-                    .as_ref()
-                    .is_none_or(|(length, _)| place.len() <= *length)
-            {
+            if contains && best.as_ref().is_none_or(|(length, _)| place.len() <= *length) {
                 best = Some((place.len(), path.to_owned()));
             }
         }
@@ -239,19 +216,11 @@ fn visit(table: &DeTable<'_>, prefix: &str, see: &mut impl FnMut(&str, [Range<us
 }
 
 fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{prefix}.{name}")
-    }
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
 fn with_article(type_name: &str) -> String {
-    let article = if type_name.starts_with(['a', 'i']) {
-        "an"
-    } else {
-        "a"
-    };
+    let article = if type_name.starts_with(['a', 'i']) { "an" } else { "a" };
     format!("{article} {type_name}")
 }
 
@@ -263,13 +232,11 @@ fn syntax(error: &toml::de::Error) -> Problem {
         "duplicate key" => "keep one of the two",
         _ => "TOML has lines `key = value` and `[table]`",
     };
-    Problem::new("this is not TOML")
-        .at(error.span(), error.message())
-        .help(help)
+    Problem::new("this is not TOML").at(error.span(), error.message()).help(help)
 }
 
 fn override_syntax(error: &toml::de::Error) -> Problem {
-    Problem::new("--set cannot be read")
-        .at(error.span(), error.message())
-        .help("write --set KEY=VALUE: a dotted path, then a TOML value, as in --set coding.regularization=0.1")
+    Problem::new("--set cannot be read").at(error.span(), error.message()).help(
+        "write --set KEY=VALUE: a dotted path, then a TOML value, as in --set coding.regularization=0.1",
+    )
 }

@@ -84,9 +84,7 @@ pub struct ArrayFile {
 impl ArrayFile {
     /// Whether the file's name ends in this, in any case.
     pub fn has_ending(&self, ending: &str) -> bool {
-        self.path
-            .extension()
-            .is_some_and(|found| found.eq_ignore_ascii_case(ending))
+        self.path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
     }
 }
 
@@ -101,15 +99,8 @@ impl FileSource {
 
     /// Whether any file is a .csv, so that [`CsvOptions`] matter.
     pub fn reads_csv(&self) -> bool {
-        let files = [
-            Some(&self.samples),
-            self.label_file(),
-            self.weights.as_ref(),
-        ];
-        files
-            .into_iter()
-            .flatten()
-            .any(|file| file.has_ending("csv"))
+        let files = [Some(&self.samples), self.label_file(), self.weights.as_ref()];
+        files.into_iter().flatten().any(|file| file.has_ending("csv"))
     }
 }
 

@@ -12,10 +12,7 @@ use toml::de::DeTable;
 /// The problem behind an error of deserialising.
 pub fn explain(error: &toml::de::Error, document: &DeTable<'_>, text: &Text) -> Problem {
     let span = error.span().filter(|span| !span.is_empty());
-    let path = span
-        .as_ref()
-        .and_then(|span| path_at(document, span))
-        .unwrap_or_default();
+    let path = span.as_ref().and_then(|span| path_at(document, span)).unwrap_or_default();
     let message = error.message();
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     match names.split_first() {
@@ -30,9 +27,7 @@ pub fn explain(error: &toml::de::Error, document: &DeTable<'_>, text: &Text) -> 
 }
 
 fn unknown_key(found: &str, expected: &[&str], path: &str, span: Option<Range<usize>>) -> Problem {
-    let table = path
-        .strip_suffix(found)
-        .map_or("", |table| table.trim_end_matches('.'));
+    let table = path.strip_suffix(found).map_or("", |table| table.trim_end_matches('.'));
     let place = match table {
         "" => "the config".to_owned(),
         _ => format!("[{table}]"),
@@ -49,12 +44,7 @@ fn unknown_key(found: &str, expected: &[&str], path: &str, span: Option<Range<us
     }
 }
 
-fn unknown_choice(
-    found: &str,
-    expected: &[&str],
-    path: &str,
-    span: Option<Range<usize>>,
-) -> Problem {
+fn unknown_choice(found: &str, expected: &[&str], path: &str, span: Option<Range<usize>>) -> Problem {
     // The place of `{ name = { .. } }` is that of the name, which is one step too deep.
     let key = path.strip_suffix(&format!(".{found}")).unwrap_or(path);
     let problem = Problem::new(format!("`{key}` cannot be `{found}`")).at(span, "unknown choice");
@@ -62,16 +52,11 @@ fn unknown_choice(
         Some(name) => problem.help(format!("did you mean `{name}`?")),
         None => problem,
     };
-    problem.help(format!(
-        "accepted: {}",
-        accepted(key).unwrap_or_else(|| quoted(expected))
-    ))
+    problem.help(format!("accepted: {}", accepted(key).unwrap_or_else(|| quoted(expected))))
 }
 
 fn wrong_type(message: &str, path: &str, span: Option<Range<usize>>, text: &Text) -> Problem {
-    let found = span
-        .as_ref()
-        .map_or_else(String::new, |span| text.excerpt(span));
+    let found = span.as_ref().map_or_else(String::new, |span| text.excerpt(span));
     match accepted(path) {
         Some(accepted) if message.contains("newtype variant") => {
             Problem::new(format!("`{path}` = {found} lacks its parameters"))
@@ -87,10 +72,7 @@ fn wrong_type(message: &str, path: &str, span: Option<Range<usize>>, text: &Text
             let quotes = found.starts_with(['"', '\'']) && !accepted.contains("string");
             let hint = if quotes {
                 "; take the quotes off"
-            } else if found
-                .parse::<i128>()
-                .is_ok_and(|integer| i64::try_from(integer).is_err())
-            {
+            } else if found.parse::<i128>().is_ok_and(|integer| i64::try_from(integer).is_err()) {
                 "; integers end at 2^63 - 1"
             } else {
                 ""
@@ -105,15 +87,11 @@ fn wrong_type(message: &str, path: &str, span: Option<Range<usize>>, text: &Text
 
 /// Accepted values of a key; of a parameter's table, those of its choice.
 fn accepted(path: &str) -> Option<String> {
-    keys::find(path)
-        .or_else(|| keys::find(path.rsplit_once('.')?.0))
-        .map(|key| key.accepts.sentence())
+    keys::find(path).or_else(|| keys::find(path.rsplit_once('.')?.0)).map(|key| key.accepts.sentence())
 }
 
 fn meaning(path: &str) -> &'static str {
-    keys::find(path)
-        .or_else(|| keys::find(path.rsplit_once('.')?.0))
-        .map_or("", |key| key.meaning)
+    keys::find(path).or_else(|| keys::find(path.rsplit_once('.')?.0)).map_or("", |key| key.meaning)
 }
 
 fn quoted(names: &[&str]) -> String {

@@ -67,10 +67,7 @@ impl<'de> Deserialize<'de> for AtomFile {
 
             /// The short form; its place in the text is that of the whole choice.
             fn visit_str<E: Error>(self, path: &str) -> Result<AtomFile, E> {
-                Ok(AtomFile {
-                    path: Some(Spanned::new(0..0, path.to_owned())),
-                    array: None,
-                })
+                Ok(AtomFile { path: Some(Spanned::new(0..0, path.to_owned())), array: None })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AtomFile, A::Error> {

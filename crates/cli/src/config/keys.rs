@@ -66,54 +66,26 @@ const MOST: i64 = 100_000_000;
 const SCHEDULES: Accepts = Accepts::OneOf(
     "\"constant\" | { exponential = { decay = 0.99 } } | { cosine = { last = 0.0 } } | { inverse_time = { t0 = 100.0 } }",
 );
-const DATA_PATH: Accepts = Accepts::Other(
-    "path",
-    "a .npy, .npz or .csv file, relative to the config file",
-);
+const DATA_PATH: Accepts = Accepts::Other("path", "a .npy, .npz or .csv file, relative to the config file");
 const ARRAY_NAME: Accepts = Accepts::Other("string", "name of an array inside the .npz");
 
 const fn interval(low: f64, low_included: bool, high: f64, high_included: bool) -> Interval {
-    Interval {
-        low,
-        low_included,
-        high,
-        high_included,
-    }
+    Interval { low, low_included, high, high_included }
 }
 
 const fn key(path: &'static str, accepts: Accepts, default: Default, meaning: &'static str) -> Key {
-    Key {
-        path,
-        accepts,
-        default,
-        meaning,
-    }
+    Key { path, accepts, default, meaning }
 }
 
-const fn required(
-    path: &'static str,
-    accepts: Accepts,
-    example: &'static str,
-    meaning: &'static str,
-) -> Key {
+const fn required(path: &'static str, accepts: Accepts, example: &'static str, meaning: &'static str) -> Key {
     key(path, accepts, Default::Required(example), meaning)
 }
 
-const fn value(
-    path: &'static str,
-    accepts: Accepts,
-    default: &'static str,
-    meaning: &'static str,
-) -> Key {
+const fn value(path: &'static str, accepts: Accepts, default: &'static str, meaning: &'static str) -> Key {
     key(path, accepts, Default::Value(default), meaning)
 }
 
-const fn unset(
-    path: &'static str,
-    accepts: Accepts,
-    otherwise: &'static str,
-    meaning: &'static str,
-) -> Key {
+const fn unset(path: &'static str, accepts: Accepts, otherwise: &'static str, meaning: &'static str) -> Key {
     key(path, accepts, Default::Unset(otherwise), meaning)
 }
 
@@ -190,23 +162,15 @@ pub const KEYS: &[Key] = {
     value("task.logistic.l2", Number(NOT_NEGATIVE), "0.001", "ridge of the head, l2/2 (|w|^2 + b^2), counted once whatever the batch"),
     value("task.logistic.penalize_intercept", Boolean, "false", "whether b^2 is part of the ridge"),
     value("evaluation.folds", Integer(2, NO_BOUND), "3", "cross-validation folds inside the training part that choose the ridge of a head"),
-    value("evaluation.ridges", Other("list of numbers", "numbers > 0, at least one"), "[0.001, 0.01, 0.1, 1.0, 10.0, 100.0]", "ridges to choose from, l2/2 |w|^2"),
+    value("evaluation.ridges", Other("list of numbers", "numbers > 0, at least one"), "[0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0]", "ridges to choose from, l2/2 |w|^2"),
     value("output.codes", OneOf("\"csr\" | \"dense\" | \"none\""), "\"csr\"", "how codes are written: compressed sparse rows, dense, or not at all"),
     ]
 };
 
 impl Interval {
     fn contains(self, x: f64) -> bool {
-        let above = if self.low_included {
-            x >= self.low
-        } else {
-            x > self.low
-        };
-        let below = if self.high_included {
-            x <= self.high
-        } else {
-            x < self.high
-        };
+        let above = if self.low_included { x >= self.low } else { x > self.low };
+        let below = if self.high_included { x <= self.high } else { x < self.high };
         x.is_finite() && above && below
     }
 
@@ -290,18 +254,13 @@ pub fn find(path: &str) -> Option<&'static Key> {
 /// Whether a path is a table: something stands below it and it is no key itself.
 pub fn is_table(path: &str) -> bool {
     let below = format!("{}.", canonical(path));
-    find(path).is_none()
-        && (path == "task.learn" || KEYS.iter().any(|key| key.path.starts_with(&below)))
+    find(path).is_none() && (path == "task.learn" || KEYS.iter().any(|key| key.path.starts_with(&below)))
 }
 
 /// The path under which the table lists a key of `[task.learn]`.
 fn canonical(path: &str) -> &str {
     match path.strip_prefix("task.") {
-        Some(rest)
-            if rest == "learn" || (rest.starts_with("learn.") && rest != "learn.objective") =>
-        {
-            rest
-        }
+        Some(rest) if rest == "learn" || (rest.starts_with("learn.") && rest != "learn.objective") => rest,
         _ => path,
     }
 }
@@ -320,10 +279,7 @@ pub fn nearest<'a>(misspelt: &str, names: impl IntoIterator<Item = &'a str>) -> 
 /// Where a key of this name stands, for a key that was put into the wrong table.
 pub fn tables_with(name: &str) -> Vec<&'static str> {
     let ending = |key: &'static Key| key.path.rsplit_once('.').filter(|(_, last)| *last == name);
-    KEYS.iter()
-        .filter_map(ending)
-        .map(|(table, _)| table)
-        .collect()
+    KEYS.iter().filter_map(ending).map(|(table, _)| table).collect()
 }
 
 /// The reference of all keys as Markdown, one table per TOML table.
@@ -342,11 +298,7 @@ pub fn reference() -> String {
     for key in KEYS {
         let (table, name) = split(key.path);
         if section != Some(table) {
-            let title = if table.is_empty() {
-                "Top of the file".to_owned()
-            } else {
-                format!("`[{table}]`")
-            };
+            let title = if table.is_empty() { "Top of the file".to_owned() } else { format!("`[{table}]`") };
             let _ = write!(
                 text,
                 "\n## {title}\n\n| key | type | default | accepted | meaning |\n|---|---|---|---|---|\n"
@@ -358,8 +310,7 @@ pub fn reference() -> String {
             Default::Value(value) => format!("`{value}`"),
             Default::Unset(words) => words.to_owned(),
         };
-        let cells =
-            [key.accepts.text(), key.meaning.to_owned()].map(|cell| cell.replace('|', "\\|"));
+        let cells = [key.accepts.text(), key.meaning.to_owned()].map(|cell| cell.replace('|', "\\|"));
         let _ = writeln!(
             text,
             "| `{name}` | {} | {default} | {} | {} |",
@@ -373,12 +324,8 @@ pub fn reference() -> String {
 
 /// The TOML table and the name of a key; parameters of a choice stay with the table of the choice.
 fn split(path: &'static str) -> (&'static str, &'static str) {
-    let choice = KEYS
-        .iter()
-        .find(|key| path.starts_with(key.path) && path[key.path.len()..].starts_with('.'));
-    let table = choice
-        .map_or(path, |key| key.path)
-        .rsplit_once('.')
-        .map_or("", |(table, _)| table);
+    let choice =
+        KEYS.iter().find(|key| path.starts_with(key.path) && path[key.path.len()..].starts_with('.'));
+    let table = choice.map_or(path, |key| key.path).rsplit_once('.').map_or("", |(table, _)| table);
     (table, path[table.len()..].trim_start_matches('.'))
 }

@@ -36,17 +36,9 @@ pub fn load(file: &Path, overrides: &[String]) -> Result<Experiment, ConfigError
     let bytes = std::fs::read(file).map_err(|error| unreadable(file, &error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..at]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
-        let title = format!(
-            "{} is not text in UTF-8: line {line} breaks off",
-            file.display()
-        );
-        ConfigError::without_text(
-            Problem::new(title).help("a config is a TOML text file; save it as UTF-8"),
-        )
+        let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+        let title = format!("{} is not text in UTF-8: line {line} breaks off", file.display());
+        ConfigError::without_text(Problem::new(title).help("a config is a TOML text file; save it as UTF-8"))
     })?;
     let absolute = std::path::absolute(file).map_err(|error| unreadable(file, &error))?;
     parse_at(&text, &file.display().to_string(), &absolute, overrides)
@@ -72,11 +64,7 @@ fn parse_at(
     checked(&layout, file, &text).map_err(|problems| ConfigError::new(text, problems))
 }
 
-fn checked(
-    layout: &document::Layout,
-    file: &Path,
-    text: &Text,
-) -> Result<Experiment, Vec<Problem>> {
+fn checked(layout: &document::Layout, file: &Path, text: &Text) -> Result<Experiment, Vec<Problem>> {
     let document = layout.parse().map_err(|problem| vec![problem])?;
     let deserializer = toml::de::Deserializer::from(toml::Spanned::new(0..0, document.clone()));
     let config = schema::Config::deserialize(deserializer)
@@ -108,11 +96,7 @@ fn unreadable(file: &Path, error: &std::io::Error) -> ConfigError {
 /// The TOML file in the same folder whose name is nearest to a missing one.
 fn neighbour(missing: &Path) -> Option<String> {
     let folder = missing.parent()?;
-    let listed = if folder == Path::new("") {
-        Path::new(".")
-    } else {
-        folder
-    };
+    let listed = if folder == Path::new("") { Path::new(".") } else { folder };
     let mut names: Vec<String> = std::fs::read_dir(listed)
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -4,8 +4,8 @@
 //! written with as many digits as it takes, paths as they resolved. A key without a value becomes a comment.
 
 use super::experiment::{
-    ArrayFile, CodesFormat, Coding, CsvOptions, Dictionary, Experiment, FileSource, Header, Init,
-    Labels, Source, Task, TaskStart, Unsupervised,
+    ArrayFile, CodesFormat, Coding, CsvOptions, Dictionary, Experiment, FileSource, Header, Init, Labels,
+    Source, Task, TaskStart, Unsupervised,
 };
 use super::keys::{self, Default};
 use dictlearn::dictionary::Constraint;
@@ -41,11 +41,7 @@ pub fn to_toml(experiment: &Experiment) -> String {
             Unsupervised::Full => "\"full\"",
         },
     );
-    descent(
-        &mut out,
-        &experiment.learn.descent,
-        experiment.learn.require_convergence,
-    );
+    descent(&mut out, &experiment.learn.descent, experiment.learn.require_convergence);
     if let Some(experiment) = &experiment.task {
         task(&mut out, experiment);
     }
@@ -79,9 +75,7 @@ impl Writer {
         let path = format!("{}.{name}", self.table);
         match (value, keys::find(&path).map(|key| key.default)) {
             (Some(value), _) => self.key(name, value),
-            (None, Some(Default::Unset(words))) => {
-                self.text += &format!("# {name} is unset: {words}\n")
-            }
+            (None, Some(Default::Unset(words))) => self.text += &format!("# {name} is unset: {words}\n"),
             (None, _) => {}
         }
     }
@@ -110,10 +104,7 @@ fn array(file: &ArrayFile) -> Option<String> {
 
 fn source(out: &mut Writer, source: &Source) {
     match source {
-        Source::Synthetic {
-            options,
-            test_fraction,
-        } => {
+        Source::Synthetic { options, test_fraction } => {
             out.table("data.synthetic");
             out.key("n_samples", options.n_samples);
             out.key("n_features", options.n_features);
@@ -239,10 +230,7 @@ fn descent(out: &mut Writer, options: &DescentOptions, require_convergence: bool
     out.key("max_iterations", options.max_iterations);
     out.key("tolerance", number(options.tolerance));
     if !matches!(options.optimizer, Optimizer::ProximalGradient { .. }) {
-        out.optional(
-            "batch_size",
-            options.batch_size.map(|size| size.to_string()),
-        );
+        out.optional("batch_size", options.batch_size.map(|size| size.to_string()));
         out.key(
             "project",
             match options.project {
@@ -258,12 +246,7 @@ fn descent(out: &mut Writer, options: &DescentOptions, require_convergence: bool
 fn optimizer(out: &mut Writer, optimizer: &Optimizer) {
     let method = |name: &str| format!("{}.{name}", out.table);
     match optimizer {
-        Optimizer::ProximalGradient {
-            acceleration,
-            restart,
-            initial_step,
-            max_halvings,
-        } => {
+        Optimizer::ProximalGradient { acceleration, restart, initial_step, max_halvings } => {
             out.table(&method("proximal_gradient"));
             out.key("acceleration", acceleration);
             out.key("restart", restart);
@@ -291,12 +274,8 @@ fn schedule(out: &mut Writer, schedule: &Schedule) {
         Schedule::Exponential { step, decay } => {
             (step, format!("{{ exponential = {{ decay = {decay:?} }} }}"))
         }
-        Schedule::Cosine { step, last, .. } => {
-            (step, format!("{{ cosine = {{ last = {last:?} }} }}"))
-        }
-        Schedule::InverseTime { step, t0 } => {
-            (step, format!("{{ inverse_time = {{ t0 = {t0:?} }} }}"))
-        }
+        Schedule::Cosine { step, last, .. } => (step, format!("{{ cosine = {{ last = {last:?} }} }}")),
+        Schedule::InverseTime { step, t0 } => (step, format!("{{ inverse_time = {{ t0 = {t0:?} }} }}")),
     };
     out.key("step", number(step));
     out.key("schedule", choice);

@@ -71,22 +71,15 @@ impl Samples {
     fn non_finite(&self, row: usize, column: Option<usize>, value: f64) -> NonFinite {
         let place = self.origin.place(row, column);
         let path = self.origin.path.clone();
-        NonFinite {
-            path,
-            place,
-            row,
-            column,
-            value,
-        }
+        NonFinite { path, place, row, column, value }
     }
 }
 
 impl Origin {
     /// `array "X", row 3, column 5`, `row 3 (line 5), column 5 ("width")`; the label column is `None`.
     fn place(&self, row: usize, column: Option<usize>) -> String {
-        let array = self.array.as_ref().map_or(String::new(), |name| {
-            format!("array {}, ", quoted(name.as_bytes()))
-        });
+        let array =
+            self.array.as_ref().map_or(String::new(), |name| format!("array {}, ", quoted(name.as_bytes())));
         let column = match column {
             None => "label".to_owned(),
             Some(j) => match self.column_names.get(j) {
@@ -94,10 +87,7 @@ impl Origin {
                 None => format!("column {j}"),
             },
         };
-        let line = self
-            .lines
-            .get(row)
-            .map_or(String::new(), |line| format!(" (line {line})"));
+        let line = self.lines.get(row).map_or(String::new(), |line| format!(" (line {line})"));
         format!("{array}row {row}{line}, {column}")
     }
 }
@@ -125,11 +115,7 @@ pub(super) fn quoted(text: &[u8]) -> String {
 /// Names in quotes with commas between, cut after 20.
 pub(super) fn name_list<S: AsRef<str>>(names: &[S]) -> String {
     const MOST: usize = 20;
-    let mut shown: Vec<_> = names
-        .iter()
-        .take(MOST)
-        .map(|name| quoted(name.as_ref().as_bytes()))
-        .collect();
+    let mut shown: Vec<_> = names.iter().take(MOST).map(|name| quoted(name.as_ref().as_bytes())).collect();
     if names.len() > MOST {
         shown.push(format!(".. and {} more", names.len() - MOST));
     }
@@ -144,15 +130,8 @@ pub(super) fn suggestion<S: AsRef<str>>(wanted: &str, names: &[S]) -> String {
         .iter()
         .map(AsRef::as_ref)
         .filter(|name| name.len() <= LONGEST && wanted.len() <= LONGEST)
-        .map(|name| {
-            (
-                strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase()),
-                name,
-            )
-        })
+        .map(|name| (strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    nearest.map_or(String::new(), |(_, name)| {
-        format!(", did you mean {}?", quoted(name.as_bytes()))
-    })
+    nearest.map_or(String::new(), |(_, name)| format!(", did you mean {}?", quoted(name.as_bytes())))
 }

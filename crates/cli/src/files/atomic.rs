@@ -39,9 +39,7 @@ pub(super) fn stage(
     content: impl FnOnce(&mut Content<'_>) -> io::Result<()>,
 ) -> Result<NamedTempFile, WriteError> {
     if path.is_dir() {
-        return Err(WriteError::Folder {
-            path: path.to_owned(),
-        });
+        return Err(WriteError::Folder { path: path.to_owned() });
     }
     let error = |problem| system(path, problem);
     let temporary = create_beside(path).map_err(error)?;
@@ -55,20 +53,13 @@ pub(super) fn stage(
 
 /// Renames the temporary file to `path`.
 pub(super) fn publish(temporary: NamedTempFile, path: &Path) -> Result<(), WriteError> {
-    temporary
-        .persist(path)
-        .map(|_| ())
-        .map_err(|failed| system(path, failed.error))
+    temporary.persist(path).map(|_| ()).map_err(|failed| system(path, failed.error))
 }
 
 fn create_beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut prefix = OsString::from(".");
     // A name near the system's limit leaves no room for the random part, so it is left out.
-    prefix.push(
-        path.file_name()
-            .filter(|name| name.len() <= 200)
-            .unwrap_or_default(),
-    );
+    prefix.push(path.file_name().filter(|name| name.len() <= 200).unwrap_or_default());
     prefix.push(".");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(".tmp");
@@ -95,10 +86,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), WriteError> {
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         match synced {
             Err(problem)
-                if !matches!(
-                    problem.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-                ) =>
+                if !matches!(problem.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
             {
                 return Err(system(folder, problem));
             }
@@ -113,9 +101,7 @@ pub(super) fn system(path: &Path, problem: io::Error) -> WriteError {
     let path = path.to_owned();
     match problem.kind() {
         io::ErrorKind::NotFound => WriteError::NoFolder { path },
-        io::ErrorKind::NotADirectory => WriteError::NotAFolder {
-            path: folder_of(&path).to_owned(),
-        },
+        io::ErrorKind::NotADirectory => WriteError::NotAFolder { path: folder_of(&path).to_owned() },
         io::ErrorKind::IsADirectory => WriteError::Folder { path },
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             WriteError::Permission { path }

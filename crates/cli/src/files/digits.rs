@@ -9,14 +9,8 @@ use super::array::Array;
 use super::npy::Values;
 use super::npz;
 
-const DIGITS: &[u8] = include_bytes!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../data/digits.npz"
-));
-const SPLITS: &[u8] = include_bytes!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../data/digits_splits.npz"
-));
+const DIGITS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/digits.npz"));
+const SPLITS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/digits_splits.npz"));
 
 /// Number of splits.
 pub const SPLIT_COUNT: usize = 5;
@@ -33,14 +27,9 @@ pub struct Digits {
 /// Unpacks the data set. Cost: about 120 000 numbers inflated, milliseconds.
 pub fn digits() -> Digits {
     let pixels = embedded(DIGITS, "X").into_array().expect("X is 1797 x 64");
-    let labels = embedded(DIGITS, "y")
-        .into_labels()
-        .expect("y has one dimension");
+    let labels = embedded(DIGITS, "y").into_labels().expect("y has one dimension");
     // Classes are 0 to 9: the conversion is exact.
-    Digits {
-        pixels,
-        labels: labels.into_iter().map(|y| y as u8).collect(),
-    }
+    Digits { pixels, labels: labels.into_iter().map(|y| y as u8).collect() }
 }
 
 /// Row indices (train, test) of one of the five stratified 70/30 splits.
@@ -49,14 +38,10 @@ pub fn digits() -> Digits {
 /// `index >= SPLIT_COUNT`.
 #[track_caller]
 pub fn split(index: usize) -> (Vec<usize>, Vec<usize>) {
-    assert!(
-        index < SPLIT_COUNT,
-        "split {index}, but there are {SPLIT_COUNT}, counted from 0"
-    );
+    assert!(index < SPLIT_COUNT, "split {index}, but there are {SPLIT_COUNT}, counted from 0");
     let part = |name: &str| {
-        let rows = embedded(SPLITS, &format!("{name}{index}"))
-            .into_labels()
-            .expect("indices have one dimension");
+        let rows =
+            embedded(SPLITS, &format!("{name}{index}")).into_labels().expect("indices have one dimension");
         // Indices are below 1797: the conversion is exact.
         rows.into_iter().map(|i| i as usize).collect()
     };

@@ -84,9 +84,7 @@ pub enum ReadError {
 #[derive(Debug, thiserror::Error)]
 pub enum NpyError {
     /// The first bytes are not NumPy's magic.
-    #[error(
-        "not a .npy array: it starts with {found}, expected \\x93NUMPY; save it with numpy.save"
-    )]
+    #[error("not a .npy array: it starts with {found}, expected \\x93NUMPY; save it with numpy.save")]
     Magic {
         /// The first bytes, escaped.
         found: String,
@@ -122,9 +120,7 @@ pub enum NpyError {
         expected: &'static str,
     },
     /// The file ends within its header.
-    #[error(
-        "truncated: the header takes {promised} bytes, the file has {found}; copy or save it again"
-    )]
+    #[error("truncated: the header takes {promised} bytes, the file has {found}; copy or save it again")]
     HeaderTruncated {
         /// Bytes from the start of the file to the end of the header.
         promised: u64,
@@ -170,9 +166,7 @@ pub enum NpyError {
         expected: &'static str,
     },
     /// A shape whose size in bytes does not fit 64 bits.
-    #[error(
-        "shape {shape} of dtype {dtype} is larger than any file; save the array again with numpy.save"
-    )]
+    #[error("shape {shape} of dtype {dtype} is larger than any file; save the array again with numpy.save")]
     Overflow {
         /// The shape as Python writes it.
         shape: String,
@@ -323,9 +317,7 @@ pub enum CsvError {
         available: String,
     },
     /// A label column asked for by a name that the header holds twice.
-    #[error(
-        "the header holds column {name:?} {count} times; give the 0-based index of the one meant"
-    )]
+    #[error("the header holds column {name:?} {count} times; give the 0-based index of the one meant")]
     AmbiguousColumn {
         /// The name asked for.
         name: String,

@@ -44,12 +44,7 @@ impl Values {
                 "2 dimensions (samples, features): save a single feature as array.reshape(-1, 1)";
             return Err(self.dimensions(EXPECTED));
         };
-        Ok(Array {
-            rows,
-            columns,
-            data: self.data,
-            dtype: self.dtype.to_owned(),
-        })
+        Ok(Array { rows, columns, data: self.data, dtype: self.dtype.to_owned() })
     }
 
     /// The array as a list: shape (n,) or (n, 1).
@@ -65,10 +60,7 @@ impl Values {
 
     fn dimensions(&self, expected: &'static str) -> NpyError {
         let shape: Vec<_> = self.shape.iter().map(|&n| n as u64).collect();
-        NpyError::Dimensions {
-            shape: npy_header::shape_text(&shape),
-            expected,
-        }
+        NpyError::Dimensions { shape: npy_header::shape_text(&shape), expected }
     }
 }
 
@@ -93,25 +85,17 @@ pub fn read<R: Read>(mut reader: R, size: u64, on_disk: u64) -> Result<Values, N
     if promised < found {
         return Err(NpyError::Trailing { promised, found });
     }
-    let capacity =
-        usize::try_from(promised.min(on_disk) / element.bytes()).map_err(|_| overflow(&header))?;
+    let capacity = usize::try_from(promised.min(on_disk) / element.bytes()).map_err(|_| overflow(&header))?;
     let mut data = elements(&mut reader, &header, element, promised, capacity)?;
     // One read beyond the end: a longer stream shows, and a zip member's checksum is compared.
     let beyond = fill(&mut reader, &mut [0])? as u64;
     if beyond > 0 {
-        return Err(NpyError::Trailing {
-            promised,
-            found: promised + beyond,
-        });
+        return Err(NpyError::Trailing { promised, found: promised + beyond });
     }
     if header.fortran_order && shape.len() == 2 {
         data = transposed(&data, shape[0], shape[1]);
     }
-    Ok(Values {
-        shape,
-        data,
-        dtype: element.name(),
-    })
+    Ok(Values { shape, data, dtype: element.name() })
 }
 
 /// The `promised` bytes after the header, decoded in the order of the file.
@@ -122,28 +106,18 @@ fn elements(
     promised: u64,
     capacity: usize,
 ) -> Result<Vec<f64>, NpyError> {
-    let mut stream = Counted {
-        inner: reader.take(promised),
-        bytes: 0,
-    };
+    let mut stream = Counted { inner: reader.take(promised), bytes: 0 };
     let file = NpyFile::with_header(canonical(header)?, &mut stream);
     // The lengths fit: their product does.
     let rows = header.shape[0] as usize;
     let columns = header.shape.get(1).map_or(1, |&n| n as usize);
     let at = |k| {
-        if header.fortran_order {
-            (k % rows, k / rows)
-        } else {
-            (k / columns, k % columns)
-        }
+        if header.fortran_order { (k % rows, k / rows) } else { (k / columns, k % columns) }
     };
     let decoded = element.decode(file, capacity, at);
     decoded.map_err(|error| match error {
         NpyError::Io { problem } if problem.kind() == io::ErrorKind::UnexpectedEof => {
-            NpyError::Truncated {
-                promised,
-                found: stream.bytes,
-            }
+            NpyError::Truncated { promised, found: stream.bytes }
         }
         error => error,
     })
@@ -153,44 +127,25 @@ fn elements(
 fn checked_shape(header: &Header) -> Result<Vec<usize>, NpyError> {
     if !(1..=2).contains(&header.shape.len()) {
         let expected = "1 or 2 dimensions: reshape it to (samples, features)";
-        return Err(NpyError::Dimensions {
-            shape: npy_header::shape_text(&header.shape),
-            expected,
-        });
+        return Err(NpyError::Dimensions { shape: npy_header::shape_text(&header.shape), expected });
     }
     if header.shape.contains(&0) {
-        return Err(NpyError::Empty {
-            shape: npy_header::shape_text(&header.shape),
-        });
+        return Err(NpyError::Empty { shape: npy_header::shape_text(&header.shape) });
     }
-    let lengths = header
-        .shape
-        .iter()
-        .map(|&n| usize::try_from(n).ok())
-        .collect::<Option<Vec<_>>>();
+    let lengths = header.shape.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
     lengths.ok_or_else(|| overflow(header))
 }
 
 fn overflow(header: &Header) -> NpyError {
-    NpyError::Overflow {
-        shape: npy_header::shape_text(&header.shape),
-        dtype: header.descr.clone(),
-    }
+    NpyError::Overflow { shape: npy_header::shape_text(&header.shape), dtype: header.descr.clone() }
 }
 
 fn promised_bytes(header: &Header, element: Element) -> Result<u64, NpyError> {
-    let elements = header
-        .shape
-        .iter()
-        .try_fold(1_u64, |product, &n| product.checked_mul(n));
+    let elements = header.shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n));
     let bytes = elements.and_then(|n| n.checked_mul(element.bytes()));
     // As many f64 must be addressable too.
-    let memory = elements
-        .and_then(|n| n.checked_mul(8))
-        .filter(|&n| isize::try_from(n).is_ok());
-    bytes
-        .filter(|_| memory.is_some())
-        .ok_or_else(|| overflow(header))
+    let memory = elements.and_then(|n| n.checked_mul(8)).filter(|&n| isize::try_from(n).is_ok());
+    bytes.filter(|_| memory.is_some()).ok_or_else(|| overflow(header))
 }
 
 /// `npyz` builds a header only from bytes: write the checked one afresh and let it read that.
@@ -229,23 +184,9 @@ impl<R: Read> Read for Counted<R> {
 /// # Panics
 /// `data.len() != rows * columns`.
 #[track_caller]
-pub fn write_matrix(
-    writer: impl Write,
-    rows: usize,
-    columns: usize,
-    data: &[f64],
-) -> io::Result<()> {
-    assert_eq!(
-        data.len(),
-        rows * columns,
-        "elements of a {rows} x {columns} matrix"
-    );
-    write(
-        writer,
-        "<f8",
-        &[rows as u64, columns as u64],
-        data.iter().map(|x| x.to_le_bytes()),
-    )
+pub fn write_matrix(writer: impl Write, rows: usize, columns: usize, data: &[f64]) -> io::Result<()> {
+    assert_eq!(data.len(), rows * columns, "elements of a {rows} x {columns} matrix");
+    write(writer, "<f8", &[rows as u64, columns as u64], data.iter().map(|x| x.to_le_bytes()))
 }
 
 /// Writes a one-dimensional array as f8, little endian. Bytes depend on the arguments alone.
@@ -253,12 +194,7 @@ pub fn write_matrix(
 /// # Errors
 /// The writer fails.
 pub fn write_vector(writer: impl Write, data: &[f64]) -> io::Result<()> {
-    write(
-        writer,
-        "<f8",
-        &[data.len() as u64],
-        data.iter().map(|x| x.to_le_bytes()),
-    )
+    write(writer, "<f8", &[data.len() as u64], data.iter().map(|x| x.to_le_bytes()))
 }
 
 /// Writes an array of the given shape: elements in C order, little endian, of the type `descr`.
@@ -269,7 +205,5 @@ pub(super) fn write<const N: usize>(
     elements: impl IntoIterator<Item = [u8; N]>,
 ) -> io::Result<()> {
     writer.write_all(&npy_header::written(descr, false, shape))?;
-    elements
-        .into_iter()
-        .try_for_each(|element| writer.write_all(&element))
+    elements.into_iter().try_for_each(|element| writer.write_all(&element))
 }

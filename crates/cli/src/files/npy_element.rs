@@ -50,13 +50,8 @@ impl Element {
             "f8" => Self::F64,
             _ => return Err(unsupported(header)),
         };
-        let known =
-            matches!(endianness, b'<' | b'>') || (endianness == b'|' && element.bytes() == 1);
-        if known {
-            Ok(element)
-        } else {
-            Err(unsupported(header))
-        }
+        let known = matches!(endianness, b'<' | b'>') || (endianness == b'|' && element.bytes() == 1);
+        if known { Ok(element) } else { Err(unsupported(header)) }
     }
 
     /// Bytes of one element.
@@ -97,12 +92,7 @@ impl Element {
     ) -> Result<Vec<f64>, NpyError> {
         let inexact = |k: usize, value: String| {
             let (row, column) = at(k);
-            NpyError::Inexact {
-                dtype: self.name(),
-                value,
-                row,
-                column,
-            }
+            NpyError::Inexact { dtype: self.name(), value, row, column }
         };
         match self {
             Self::Bool => convert(file, capacity, |_, x: bool| Ok(f64::from(u8::from(x)))),
@@ -114,11 +104,9 @@ impl Element {
             Self::U32 => convert(file, capacity, |_, x: u32| Ok(f64::from(x))),
             Self::F32 => convert(file, capacity, |_, x: f32| Ok(f64::from(x))),
             Self::F64 => convert(file, capacity, |_, x: f64| Ok(x)),
-            Self::I64 => convert(file, capacity, |k, x: i64| {
-                match x.unsigned_abs() <= EXACT {
-                    true => Ok(x as f64),
-                    false => Err(inexact(k, x.to_string())),
-                }
+            Self::I64 => convert(file, capacity, |k, x: i64| match x.unsigned_abs() <= EXACT {
+                true => Ok(x as f64),
+                false => Err(inexact(k, x.to_string())),
             }),
             Self::U64 => convert(file, capacity, |k, x: u64| match x <= EXACT {
                 true => Ok(x as f64),
@@ -136,22 +124,13 @@ fn convert<R: Read, T: Deserialize>(
     capacity: usize,
     exactly: impl Fn(usize, T) -> Result<f64, NpyError>,
 ) -> Result<Vec<f64>, NpyError> {
-    let invalid =
-        |problem: npyz::DTypeError| io::Error::new(io::ErrorKind::InvalidData, problem.to_string());
-    let elements = file.data::<T>().map_err(|problem| NpyError::Io {
-        problem: invalid(problem),
-    })?;
+    let invalid = |problem: npyz::DTypeError| io::Error::new(io::ErrorKind::InvalidData, problem.to_string());
+    let elements = file.data::<T>().map_err(|problem| NpyError::Io { problem: invalid(problem) })?;
     let mut data = Vec::new();
-    let memory = |problem| NpyError::Io {
-        problem: io::Error::new(io::ErrorKind::OutOfMemory, problem),
-    };
-    data.try_reserve_exact(capacity)
-        .map_err(|problem: TryReserveError| memory(problem))?;
+    let memory = |problem| NpyError::Io { problem: io::Error::new(io::ErrorKind::OutOfMemory, problem) };
+    data.try_reserve_exact(capacity).map_err(|problem: TryReserveError| memory(problem))?;
     for (k, element) in elements.enumerate() {
-        data.push(exactly(
-            k,
-            element.map_err(|problem| NpyError::Io { problem })?,
-        )?);
+        data.push(exactly(k, element.map_err(|problem| NpyError::Io { problem })?)?);
     }
     Ok(data)
 }
@@ -169,8 +148,5 @@ fn unsupported(header: &Header) -> NpyError {
         [_, b'f', ..] => "a float of another size",
         _ => "not a type of numbers",
     };
-    NpyError::DType {
-        found: quoted(header.descr.as_bytes()),
-        kind,
-    }
+    NpyError::DType { found: quoted(header.descr.as_bytes()), kind }
 }

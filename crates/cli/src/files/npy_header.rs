@@ -50,13 +50,9 @@ pub(super) fn shape_text(shape: &[u64]) -> String {
 pub(super) fn written(descr: &str, fortran_order: bool, shape: &[u64]) -> Vec<u8> {
     const PREFIX: usize = 10;
     let order = if fortran_order { "True" } else { "False" };
-    let text = format!(
-        "{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {}, }}",
-        shape_text(shape)
-    );
+    let text = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {}, }}", shape_text(shape));
     let size = (PREFIX + text.len() + 1).next_multiple_of(64);
-    let length =
-        u16::try_from(size - PREFIX).expect("a short type and two lengths take under 200 bytes");
+    let length = u16::try_from(size - PREFIX).expect("a short type and two lengths take under 200 bytes");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend(length.to_le_bytes());
     bytes.extend(text.bytes());
@@ -75,9 +71,7 @@ pub(super) fn read(reader: &mut impl Read, size: u64) -> Result<(Header, u64), N
     let mut start = [0; 12];
     let got = fill(reader, &mut start[..8])?;
     if got < 6 || start[..6] != *b"\x93NUMPY" {
-        return Err(NpyError::Magic {
-            found: found_start(&start[..got]),
-        });
+        return Err(NpyError::Magic { found: found_start(&start[..got]) });
     }
     let length_bytes = match (start[6], start[7]) {
         _ if got < 8 => return Err(truncated(10, got as u64)),
@@ -91,17 +85,12 @@ pub(super) fn read(reader: &mut impl Read, size: u64) -> Result<(Header, u64), N
         return Err(truncated(prefix, 8 + got as u64));
     }
     // The unread bytes are zero, so the u16 of version 1 reads right as a u32.
-    let length = u64::from(u32::from_le_bytes([
-        start[8], start[9], start[10], start[11],
-    ]));
+    let length = u64::from(u32::from_le_bytes([start[8], start[9], start[10], start[11]]));
     if prefix + length > size {
         return Err(truncated(prefix + length, size));
     }
     if length > LONGEST_HEADER {
-        return Err(NpyError::HeaderTooLong {
-            found: length,
-            limit: LONGEST_HEADER,
-        });
+        return Err(NpyError::HeaderTooLong { found: length, limit: LONGEST_HEADER });
     }
     let mut text = vec![0; length as usize];
     let got = fill(reader, &mut text)?;
@@ -116,11 +105,7 @@ fn truncated(promised: u64, found: u64) -> NpyError {
 }
 
 fn found_start(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        "nothing".to_owned()
-    } else {
-        bytes.escape_ascii().to_string()
-    }
+    if bytes.is_empty() { "nothing".to_owned() } else { bytes.escape_ascii().to_string() }
 }
 
 /// Reads until `buffer` is full or the stream ends; returns the bytes read.
@@ -164,21 +149,11 @@ fn parse(text: &[u8]) -> Result<Header, NpyError> {
     if cursor.peek().is_some() {
         return Err(cursor.error("nothing after }"));
     }
-    let missing = |key| NpyError::Header {
-        position: text.len(),
-        found: "the end".to_owned(),
-        expected: key,
-    };
+    let missing = |key| NpyError::Header { position: text.len(), found: "the end".to_owned(), expected: key };
     let (plain, descr) = descr.ok_or_else(|| missing("the key 'descr' before it"))?;
-    let fortran_order =
-        fortran_order.ok_or_else(|| missing("the key 'fortran_order' before it"))?;
+    let fortran_order = fortran_order.ok_or_else(|| missing("the key 'fortran_order' before it"))?;
     let shape = shape.ok_or_else(|| missing("the key 'shape' before it"))?;
-    Ok(Header {
-        descr,
-        plain,
-        fortran_order,
-        shape,
-    })
+    Ok(Header { descr, plain, fortran_order, shape })
 }
 
 /// A place in the header text.
@@ -202,11 +177,7 @@ impl Cursor<'_> {
     }
 
     fn expect(&mut self, wanted: u8, expected: &'static str) -> Result<(), NpyError> {
-        if self.take(wanted) {
-            Ok(())
-        } else {
-            Err(self.error(expected))
-        }
+        if self.take(wanted) { Ok(()) } else { Err(self.error(expected)) }
     }
 
     fn error(&mut self, expected: &'static str) -> NpyError {
@@ -214,11 +185,7 @@ impl Cursor<'_> {
             None => "the end".to_owned(),
             Some(_) => quoted(self.text[self.position..].trim_ascii_end()),
         };
-        NpyError::Header {
-            position: self.position,
-            found,
-            expected,
-        }
+        NpyError::Header { position: self.position, found, expected }
     }
 
     /// A string in single or double quotes, printable ASCII, no escapes.
@@ -227,10 +194,8 @@ impl Cursor<'_> {
             return Err(self.error(expected));
         };
         let rest = &self.text[self.position + 1..];
-        let length = rest
-            .iter()
-            .take_while(|&&b| b != quote && b != b'\\' && (b' '..=b'~').contains(&b))
-            .count();
+        let length =
+            rest.iter().take_while(|&&b| b != quote && b != b'\\' && (b' '..=b'~').contains(&b)).count();
         if rest.get(length) != Some(&quote) {
             self.position += 1 + length;
             return Err(self.error("the end of the string, without escapes"));
@@ -260,8 +225,8 @@ impl Cursor<'_> {
                 _ => {}
             }
             if depth == 0 {
-                let text = String::from_utf8_lossy(&self.text[self.position..=self.position + k])
-                    .into_owned();
+                let text =
+                    String::from_utf8_lossy(&self.text[self.position..=self.position + k]).into_owned();
                 self.position += k + 1;
                 return Ok(text);
             }
@@ -300,9 +265,9 @@ impl Cursor<'_> {
         self.peek();
         let rest = &self.text[self.position..];
         let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let value = rest[..digits].iter().try_fold(0_u64, |value, digit| {
-            value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-        });
+        let value = rest[..digits]
+            .iter()
+            .try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
         match value {
             Some(value) if digits > 0 => {
                 self.position += digits;
@@ -323,14 +288,9 @@ mod tests {
 
     #[test]
     fn accepts_keys_in_any_order_and_both_quotes() {
-        let header = parse(b" {\"shape\" :(3 , 4,), 'fortran_order':True,\t'descr': \"<f8\"}  \n")
-            .expect("valid");
-        let expected = Header {
-            descr: "<f8".into(),
-            plain: true,
-            fortran_order: true,
-            shape: vec![3, 4],
-        };
+        let header =
+            parse(b" {\"shape\" :(3 , 4,), 'fortran_order':True,\t'descr': \"<f8\"}  \n").expect("valid");
+        let expected = Header { descr: "<f8".into(), plain: true, fortran_order: true, shape: vec![3, 4] };
         assert_eq!(header, expected);
         let header = parse(b"{'descr':'<f8','fortran_order':False,'shape':()}").expect("valid");
         assert!(header.shape.is_empty() && !header.fortran_order);
@@ -349,49 +309,25 @@ mod tests {
         for (text, expected) in [
             ("", "at its byte 0: found the end, expected {"),
             ("[1]", "at its byte 0: found \"[1]\", expected {"),
-            (
-                "{'descr' '<f8'}",
-                "at its byte 9: found \"'<f8'}\", expected :",
-            ),
-            (
-                "{'descr': '<f8'",
-                "at its byte 15: found the end, expected , or }",
-            ),
-            (
-                "{'descr': '<\\x668'}",
-                "at its byte 12: found \"\\\\x668'}\", expected the end of the string",
-            ),
-            (
-                "{'descr': [((",
-                "at its byte 13: found the end, expected the closing bracket",
-            ),
+            ("{'descr' '<f8'}", "at its byte 9: found \"'<f8'}\", expected :"),
+            ("{'descr': '<f8'", "at its byte 15: found the end, expected , or }"),
+            ("{'descr': '<\\x668'}", "at its byte 12: found \"\\\\x668'}\", expected the end of the string"),
+            ("{'descr': [((", "at its byte 13: found the end, expected the closing bracket"),
             (
                 "{'descr': '<f8', 'descr': '<f8'}",
                 "at its byte 17: found \"'descr': '<f8'}\", expected one each",
             ),
-            (
-                "{'more': 1}",
-                "at its byte 1: found \"'more': 1}\", expected one each",
-            ),
+            ("{'more': 1}", "at its byte 1: found \"'more': 1}\", expected one each"),
             ("{'shape': (3)}", "at its byte 12: found \")}\", expected ,"),
-            (
-                "{'shape': (3 4)}",
-                "at its byte 13: found \"4)}\", expected ,",
-            ),
-            (
-                "{'shape': (-3,)}",
-                "at its byte 11: found \"-3,)}\", expected a length",
-            ),
+            ("{'shape': (3 4)}", "at its byte 13: found \"4)}\", expected ,"),
+            ("{'shape': (-3,)}", "at its byte 11: found \"-3,)}\", expected a length"),
             ("{'shape': (18446744073709551616,)}", "expected a length"),
             ("{'shape': (3,)}", "expected the key 'descr'"),
             (
                 "{'descr': '<f8', 'fortran_order': false}",
                 "at its byte 34: found \"false}\", expected True or False",
             ),
-            (
-                "{'descr': '<f8', 'fortran_order': True}",
-                "expected the key 'shape'",
-            ),
+            ("{'descr': '<f8', 'fortran_order': True}", "expected the key 'shape'"),
             (
                 "{'descr':'<f8','fortran_order':True,'shape':()}x",
                 "at its byte 47: found \"x\", expected nothing",

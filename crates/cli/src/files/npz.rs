@@ -29,17 +29,11 @@ const DEFLATE_BOUND: u64 = 1032;
 /// # Errors
 /// See [`NpzError`]: no zip archive, no such array, several arrays and no name, an encrypted or otherwise compressed
 /// member, a size that deflate cannot reach, a malformed array.
-pub fn read<R: Read + Seek>(
-    reader: R,
-    size: u64,
-    name: Option<&str>,
-) -> Result<(String, Values), NpzError> {
+pub fn read<R: Read + Seek>(reader: R, size: u64, name: Option<&str>) -> Result<(String, Values), NpzError> {
     let mut archive = ZipArchive::new(reader).map_err(|problem| NpzError::Archive { problem })?;
     let (index, name) = choose(&array_names(&archive), name)?;
     let on_disk = unpackable(&mut archive, index, &name, size)?;
-    let member = archive
-        .by_index(index)
-        .map_err(|problem| of_member(problem, &name))?;
+    let member = archive.by_index(index).map_err(|problem| of_member(problem, &name))?;
     let unpacked = member.size();
     // Elements are read one by one: the decompressor should not be.
     match npy::read(BufReader::with_capacity(1 << 16, member), unpacked, on_disk) {
@@ -50,13 +44,8 @@ pub fn read<R: Read + Seek>(
 
 /// Index in the archive and name of every `.npy` member.
 fn array_names<R: Read + Seek>(archive: &ZipArchive<R>) -> Vec<(usize, String)> {
-    let name =
-        |bytes: &[u8]| Some(String::from_utf8_lossy(bytes.strip_suffix(b".npy")?).into_owned());
-    archive
-        .file_names_raw()
-        .enumerate()
-        .filter_map(|(index, bytes)| Some((index, name(bytes)?)))
-        .collect()
+    let name = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes.strip_suffix(b".npy")?).into_owned());
+    archive.file_names_raw().enumerate().filter_map(|(index, bytes)| Some((index, name(bytes)?))).collect()
 }
 
 fn choose(arrays: &[(usize, String)], wanted: Option<&str>) -> Result<(usize, String), NpzError> {
@@ -64,19 +53,14 @@ fn choose(arrays: &[(usize, String)], wanted: Option<&str>) -> Result<(usize, St
     match (arrays, wanted) {
         ([], _) => Err(NpzError::NoArrays),
         ([only], None) => Ok(only.clone()),
-        (_, None) => Err(NpzError::NameNeeded {
-            count: names.len(),
-            available: name_list(&names),
-        }),
-        (_, Some(wanted)) => arrays
-            .iter()
-            .find(|(_, name)| name == wanted)
-            .cloned()
-            .ok_or_else(|| NpzError::NoSuchArray {
+        (_, None) => Err(NpzError::NameNeeded { count: names.len(), available: name_list(&names) }),
+        (_, Some(wanted)) => {
+            arrays.iter().find(|(_, name)| name == wanted).cloned().ok_or_else(|| NpzError::NoSuchArray {
                 name: wanted.to_owned(),
                 suggestion: suggestion(wanted, &names),
                 available: name_list(&names),
-            }),
+            })
+        }
     }
 }
 
@@ -87,30 +71,15 @@ fn unpackable<R: Read + Seek>(
     name: &str,
     size: u64,
 ) -> Result<u64, NpzError> {
-    let member = archive
-        .by_index_raw(index)
-        .map_err(|problem| of_member(problem, name))?;
+    let member = archive.by_index_raw(index).map_err(|problem| of_member(problem, name))?;
     if let Some(found) = unsupported_method(&member) {
-        return Err(NpzError::Method {
-            name: name.to_owned(),
-            found,
-        });
+        return Err(NpzError::Method { name: name.to_owned(), found });
     }
     let on_disk = member.compressed_size().min(size);
-    let factor = if member.compression() == CompressionMethod::Stored {
-        1
-    } else {
-        DEFLATE_BOUND
-    };
-    let limit = on_disk
-        .saturating_mul(factor)
-        .min(LARGEST_UNPACKED.max(on_disk));
+    let factor = if member.compression() == CompressionMethod::Stored { 1 } else { DEFLATE_BOUND };
+    let limit = on_disk.saturating_mul(factor).min(LARGEST_UNPACKED.max(on_disk));
     if member.size() > limit {
-        return Err(NpzError::TooLarge {
-            name: name.to_owned(),
-            found: member.size(),
-            limit,
-        });
+        return Err(NpzError::TooLarge { name: name.to_owned(), found: member.size(), limit });
     }
     Ok(on_disk.min(member.size()))
 }
@@ -125,10 +94,7 @@ fn unsupported_method<R: Read>(member: &ZipFile<'_, R>) -> Option<String> {
 
 fn of_member(problem: ZipError, name: &str) -> NpzError {
     match problem {
-        ZipError::Io(problem) => NpzError::Array {
-            name: name.to_owned(),
-            problem: NpyError::Io { problem },
-        },
+        ZipError::Io(problem) => NpzError::Array { name: name.to_owned(), problem: NpyError::Io { problem } },
         problem => NpzError::Archive { problem },
     }
 }

@@ -30,23 +30,15 @@ impl OutputFolder {
     /// A file stands in the way, or access is denied.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, WriteError> {
         let folder = folder.into();
-        let missing = folder
-            .ancestors()
-            .take_while(|p| !p.as_os_str().is_empty() && !p.exists());
+        let missing = folder.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists());
         let made = missing.map(Path::to_owned).collect();
         if folder.exists() && !folder.is_dir() {
             return Err(WriteError::NotAFolder { path: folder });
         }
-        let opened = Self {
-            folder,
-            made,
-            staged: Vec::new(),
-        };
+        let opened = Self { folder, made, staged: Vec::new() };
         fs::create_dir_all(&opened.folder).map_err(|problem| {
             match atomic::system(&opened.folder, problem) {
-                WriteError::NotAFolder { path } => WriteError::NotAFolder {
-                    path: first_file(&path),
-                },
+                WriteError::NotAFolder { path } => WriteError::NotAFolder { path: first_file(&path) },
                 error => error,
             }
         })?;
@@ -70,9 +62,7 @@ impl OutputFolder {
         let mut components = Path::new(name).components();
         let plain = matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name);
         if !plain {
-            return Err(WriteError::Name {
-                name: name.to_owned(),
-            });
+            return Err(WriteError::Name { name: name.to_owned() });
         }
         let path = self.folder.join(name);
         if self.staged.iter().any(|(other, _)| *other == path) {
@@ -117,10 +107,5 @@ impl Drop for OutputFolder {
 /// The outermost part of a path that is a file.
 fn first_file(path: &Path) -> PathBuf {
     let parts: Vec<_> = path.ancestors().collect();
-    parts
-        .into_iter()
-        .rev()
-        .find(|part| part.is_file())
-        .unwrap_or(path)
-        .to_owned()
+    parts.into_iter().rev().find(|part| part.is_file()).unwrap_or(path).to_owned()
 }

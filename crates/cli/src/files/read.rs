@@ -25,10 +25,7 @@ pub struct Source {
 impl Source {
     /// A file with nothing else said.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            ..Self::default()
-        }
+        Self { path: path.into(), ..Self::default() }
     }
 }
 
@@ -39,31 +36,18 @@ impl Source {
 /// # Errors
 /// See [`ReadError`]; the array must be two-dimensional with at least one row and column.
 pub fn read_samples(source: &Source) -> Result<Samples, ReadError> {
-    let mut origin = Origin {
-        path: source.path.clone(),
-        ..Origin::default()
-    };
+    let mut origin = Origin { path: source.path.clone(), ..Origin::default() };
     if extension(source)? == Extension::Csv {
-        let table = table::read(&text(&source.path)?, &source.table)
-            .map_err(|problem| csv(source, problem))?;
+        let table =
+            table::read(&text(&source.path)?, &source.table).map_err(|problem| csv(source, problem))?;
         origin.lines = table.lines;
         origin.column_names = table.column_names;
-        return Ok(Samples {
-            array: table.array,
-            labels: table.labels,
-            origin,
-        });
+        return Ok(Samples { array: table.array, labels: table.labels, origin });
     }
     let (name, values) = values(source)?;
-    let array = values
-        .into_array()
-        .map_err(|problem| in_array(source, name.clone(), problem))?;
+    let array = values.into_array().map_err(|problem| in_array(source, name.clone(), problem))?;
     origin.array = name;
-    Ok(Samples {
-        array,
-        labels: None,
-        origin,
-    })
+    Ok(Samples { array, labels: None, origin })
 }
 
 /// Reads a list of labels or indices: an array of shape (n,) or (n, 1), or one column of a table.
@@ -78,9 +62,7 @@ pub fn read_labels(source: &Source) -> Result<Vec<f64>, ReadError> {
             .map_err(|problem| csv(source, problem));
     }
     let (name, values) = values(source)?;
-    values
-        .into_labels()
-        .map_err(|problem| in_array(source, name, problem))
+    values.into_labels().map_err(|problem| in_array(source, name, problem))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,17 +83,12 @@ fn extension(source: &Source) -> Result<Extension, ReadError> {
         // A folder or a missing file is the better news than its extension.
         _ => {
             regular_file_size(&path)?;
-            let found = found.map_or("(none)".to_owned(), |found| {
-                quoted(format!(".{found}").as_bytes())
-            });
+            let found = found.map_or("(none)".to_owned(), |found| quoted(format!(".{found}").as_bytes()));
             return Err(ReadError::Extension { path, found });
         }
     };
     match &source.array {
-        Some(name) if extension != Extension::Npz => Err(ReadError::NameUnused {
-            path,
-            name: name.clone(),
-        }),
+        Some(name) if extension != Extension::Npz => Err(ReadError::NameUnused { path, name: name.clone() }),
         _ => Ok(extension),
     }
 }
@@ -122,8 +99,7 @@ fn values(source: &Source) -> Result<(Option<String>, Values), ReadError> {
     let reader = BufReader::with_capacity(1 << 16, file);
     let path = source.path.clone();
     if extension(source)? == Extension::Npy {
-        let values =
-            npy::read(reader, size, size).map_err(|problem| ReadError::Npy { path, problem })?;
+        let values = npy::read(reader, size, size).map_err(|problem| ReadError::Npy { path, problem })?;
         return Ok((None, values));
     }
     let named = npz::read(reader, size, source.array.as_deref());
@@ -135,18 +111,12 @@ fn in_array(source: &Source, name: Option<String>, problem: NpyError) -> ReadErr
     let path = source.path.clone();
     match name {
         None => ReadError::Npy { path, problem },
-        Some(name) => ReadError::Npz {
-            path,
-            problem: NpzError::Array { name, problem },
-        },
+        Some(name) => ReadError::Npz { path, problem: NpzError::Array { name, problem } },
     }
 }
 
 fn csv(source: &Source, problem: CsvError) -> ReadError {
-    ReadError::Csv {
-        path: source.path.clone(),
-        problem,
-    }
+    ReadError::Csv { path: source.path.clone(), problem }
 }
 
 fn text(path: &Path) -> Result<Vec<u8>, ReadError> {

@@ -41,17 +41,8 @@ impl Csr {
     /// `data.len() != rows * columns`.
     #[track_caller]
     pub fn from_dense(rows: usize, columns: usize, data: &[f64]) -> Self {
-        assert_eq!(
-            data.len(),
-            rows * columns,
-            "elements of a {rows} x {columns} matrix"
-        );
-        let mut csr = Self {
-            columns,
-            offsets: vec![0],
-            indices: Vec::new(),
-            values: Vec::new(),
-        };
+        assert_eq!(data.len(), rows * columns, "elements of a {rows} x {columns} matrix");
+        let mut csr = Self { columns, offsets: vec![0], indices: Vec::new(), values: Vec::new() };
         for i in 0..rows {
             let row = &data[i * columns..(i + 1) * columns];
             for (j, &x) in row.iter().enumerate().filter(|(_, x)| **x != 0.0) {
@@ -70,12 +61,10 @@ impl Csr {
 
     /// Whether offsets ascend from 0 to the nonzeros, and columns ascend within each row and within the matrix.
     fn is_valid(&self) -> bool {
-        let whole =
-            self.offsets.first() == Some(&0) && self.offsets.last() == Some(&self.values.len());
+        let whole = self.offsets.first() == Some(&0) && self.offsets.last() == Some(&self.values.len());
         let row = |w: &[usize]| {
             self.indices.get(w[0]..w[1]).is_some_and(|columns| {
-                columns.is_sorted_by(|a, b| a < b)
-                    && columns.last().is_none_or(|&j| j < self.columns)
+                columns.is_sorted_by(|a, b| a < b) && columns.last().is_none_or(|&j| j < self.columns)
             })
         };
         whole && self.indices.len() == self.values.len() && self.offsets.windows(2).all(row)
@@ -95,21 +84,11 @@ pub fn write(writer: impl Write + Seek, matrix: &Csr) -> io::Result<()> {
     let nonzeros = matrix.values.len();
     let narrow = i32::try_from(matrix.columns.max(nonzeros)).is_ok();
     let mut zip = ZipWriter::new(writer);
-    member(&mut zip, "indices", nonzeros, |w| {
-        integers(w, &matrix.indices, narrow)
-    })?;
-    member(&mut zip, "indptr", matrix.offsets.len(), |w| {
-        integers(w, &matrix.offsets, narrow)
-    })?;
-    member(&mut zip, "format", 1, |w| {
-        npy::write(w, "|S3", &[], [*b"csr"])
-    })?;
-    member(&mut zip, "shape", 2, |w| {
-        integers(w, &[matrix.rows(), matrix.columns], false)
-    })?;
-    member(&mut zip, "data", nonzeros, |w| {
-        npy::write_vector(w, &matrix.values)
-    })?;
+    member(&mut zip, "indices", nonzeros, |w| integers(w, &matrix.indices, narrow))?;
+    member(&mut zip, "indptr", matrix.offsets.len(), |w| integers(w, &matrix.offsets, narrow))?;
+    member(&mut zip, "format", 1, |w| npy::write(w, "|S3", &[], [*b"csr"]))?;
+    member(&mut zip, "shape", 2, |w| integers(w, &[matrix.rows(), matrix.columns], false))?;
+    member(&mut zip, "data", nonzeros, |w| npy::write_vector(w, &matrix.values))?;
     zip.finish()?.flush()
 }
 
@@ -137,18 +116,10 @@ fn member<W: Write + Seek>(
 fn integers(writer: impl Write, values: &[usize], narrow: bool) -> io::Result<()> {
     let shape = [values.len() as u64];
     if narrow {
-        let bytes = |&n: &usize| {
-            i32::try_from(n)
-                .expect("at most the columns or the nonzeros")
-                .to_le_bytes()
-        };
+        let bytes = |&n: &usize| i32::try_from(n).expect("at most the columns or the nonzeros").to_le_bytes();
         npy::write(writer, "<i4", &shape, values.iter().map(bytes))
     } else {
-        let bytes = |&n: &usize| {
-            i64::try_from(n)
-                .expect("no memory holds 2^63 elements")
-                .to_le_bytes()
-        };
+        let bytes = |&n: &usize| i64::try_from(n).expect("no memory holds 2^63 elements").to_le_bytes();
         npy::write(writer, "<i8", &shape, values.iter().map(bytes))
     }
 }

@@ -21,11 +21,7 @@ pub struct TableOptions {
 
 impl Default for TableOptions {
     fn default() -> Self {
-        Self {
-            delimiter: b',',
-            header: HeaderRow::Auto,
-            label: None,
-        }
+        Self { delimiter: b',', header: HeaderRow::Auto, label: None }
     }
 }
 
@@ -93,14 +89,7 @@ pub fn read_labels(text: &[u8], options: &TableOptions) -> Result<Vec<f64>, CsvE
         None if columns == 1 => 0,
         None => return Err(CsvError::LabelsNeedOneColumn { columns }),
     };
-    Ok(table
-        .array
-        .data
-        .iter()
-        .skip(j)
-        .step_by(columns)
-        .copied()
-        .collect())
+    Ok(table.array.data.iter().skip(j).step_by(columns).copied().collect())
 }
 
 /// The table with every column among the features.
@@ -111,30 +100,18 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
     }
     let mut rows = Rows::new(text, options.delimiter);
     let mut record = csv::ByteRecord::new();
-    let first_line = rows
-        .next(&mut record)
-        .ok_or(CsvError::Empty { after: "" })?;
+    let first_line = rows.next(&mut record).ok_or(CsvError::Empty { after: "" })?;
     let columns = record.len();
     let (mut next, mut column_names) = (Some(first_line), Vec::new());
     if is_header(&record, options.header) {
-        column_names.extend(
-            record
-                .iter()
-                .map(|cell| String::from_utf8_lossy(cell).into_owned()),
-        );
+        column_names.extend(record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()));
         next = rows.next(&mut record);
     }
     let (mut data, mut lines) = (Vec::new(), Vec::new());
     while let Some(line) = next {
         if record.len() != columns {
             let (found, hint) = (record.len(), ragged_hint(&record));
-            return Err(CsvError::Ragged {
-                line,
-                found,
-                expected: columns,
-                first_line,
-                hint,
-            });
+            return Err(CsvError::Ragged { line, found, expected: columns, first_line, hint });
         }
         for (j, cell) in record.iter().enumerate() {
             data.push(number(cell).ok_or_else(|| not_a_number(line, j, &column_names, cell))?);
@@ -143,22 +120,10 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
         next = rows.next(&mut record);
     }
     if lines.is_empty() {
-        return Err(CsvError::Empty {
-            after: " after its header",
-        });
+        return Err(CsvError::Empty { after: " after its header" });
     }
-    let array = Array {
-        rows: lines.len(),
-        columns,
-        data,
-        dtype: "text".to_owned(),
-    };
-    Ok(Table {
-        array,
-        labels: None,
-        column_names,
-        lines,
-    })
+    let array = Array { rows: lines.len(), columns, data, dtype: "text".to_owned() };
+    Ok(Table { array, labels: None, column_names, lines })
 }
 
 fn is_header(first: &csv::ByteRecord, header: HeaderRow) -> bool {
@@ -190,10 +155,7 @@ fn resolve(column: &Column, names: &[String], columns: usize) -> Result<usize, C
     let name = match column {
         Column::Index(index) if *index < columns => return Ok(*index),
         Column::Index(index) => {
-            return Err(CsvError::ColumnRange {
-                index: *index,
-                columns,
-            });
+            return Err(CsvError::ColumnRange { index: *index, columns });
         }
         Column::Name(name) if names.is_empty() => {
             return Err(CsvError::NoHeader { name: name.clone() });
@@ -203,10 +165,7 @@ fn resolve(column: &Column, names: &[String], columns: usize) -> Result<usize, C
     let mut places = (0..columns).filter(|&j| names[j] == *name);
     match (places.next(), places.count()) {
         (Some(j), 0) => Ok(j),
-        (Some(_), more) => Err(CsvError::AmbiguousColumn {
-            name: name.clone(),
-            count: more + 1,
-        }),
+        (Some(_), more) => Err(CsvError::AmbiguousColumn { name: name.clone(), count: more + 1 }),
         (None, _) => Err(CsvError::NoSuchColumn {
             name: name.clone(),
             suggestion: suggestion(name, names),
@@ -233,25 +192,15 @@ impl<'a> Rows<'a> {
             .trim(csv::Trim::All)
             .delimiter(delimiter)
             .from_reader(text);
-        Self {
-            text,
-            reader,
-            byte: 0,
-            line: 1,
-        }
+        Self { text, reader, byte: 0, line: 1 }
     }
 
     /// The next row and its line. The reader's own line is that of the blank lines before a row, so lines are counted here.
     fn next(&mut self, record: &mut csv::ByteRecord) -> Option<u64> {
         let before = self.reader.position().byte() as usize;
-        let more = self
-            .reader
-            .read_byte_record(record)
-            .expect("bytes in memory, any lengths: nothing can fail");
-        let blank = self.text[before..]
-            .iter()
-            .take_while(|b| matches!(b, b'\r' | b'\n'))
-            .count();
+        let more =
+            self.reader.read_byte_record(record).expect("bytes in memory, any lengths: nothing can fail");
+        let blank = self.text[before..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         let start = before + blank;
         let ends = (self.byte..start).filter(|&k| match self.text[k] {
             b'\n' => true,
@@ -285,19 +234,10 @@ fn not_a_number(line: u64, column: usize, names: &[String], cell: &[u8]) -> CsvE
     } else {
         "; accepted are numbers like 1, -2.5e-3: encode categories as numbers"
     };
-    CsvError::Cell {
-        line,
-        column,
-        found: quoted(cell),
-        hint,
-    }
+    CsvError::Cell { line, column, found: quoted(cell), hint }
 }
 
 fn ragged_hint(record: &csv::ByteRecord) -> &'static str {
     let unbalanced = record.iter().any(|cell| cell.contains(&b'\n'));
-    if unbalanced {
-        " (a cell spans several lines: is a quote left open?)"
-    } else {
-        ""
-    }
+    if unbalanced { " (a cell spans several lines: is a quote left open?)" } else { "" }
 }

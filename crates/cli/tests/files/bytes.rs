@@ -17,9 +17,7 @@ pub fn file(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
 
 /// A file written by NumPy.
 pub fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// Magic, version 1 to 3, length, and the text padded to a multiple of 64 as NumPy does.
@@ -51,11 +49,7 @@ pub fn npy(descr: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
 pub fn npz(members: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in members {
-        zip.start_file(
-            *name,
-            SimpleFileOptions::default().compression_method(method),
-        )
-        .unwrap();
+        zip.start_file(*name, SimpleFileOptions::default().compression_method(method)).unwrap();
         zip.write_all(content).unwrap();
     }
     zip.finish().unwrap().into_inner()

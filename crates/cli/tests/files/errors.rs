@@ -20,10 +20,7 @@ struct Messages {
 
 impl Messages {
     fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            text: String::new(),
-        }
+        Self { folder: tempfile::tempdir().unwrap(), text: String::new() }
     }
 
     fn add(&mut self, problem: impl Display) {
@@ -60,15 +57,10 @@ fn of_paths() {
     m.add(read_labels(&at(&m, "folder.csv")).unwrap_err());
     m.samples("x.mat", b"", |_| ());
     m.samples("x", b"", |_| ());
-    m.samples(
-        "x.npy",
-        &npy("<f8", "False", "(1, 1)", &f8(&[1.0])),
-        named("codes"),
-    );
+    m.samples("x.npy", &npy("<f8", "False", "(1, 1)", &f8(&[1.0])), named("codes"));
     #[cfg(unix)]
     {
-        let _socket =
-            std::os::unix::net::UnixListener::bind(m.folder.path().join("s.npz")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(m.folder.path().join("s.npz")).unwrap();
         m.add(read_labels(&at(&m, "s.npz")).unwrap_err());
     }
     insta::assert_snapshot!(m.text);
@@ -81,56 +73,26 @@ fn of_npy() {
     m.samples("a.npy", b"PK\x03\x04 something else", |_| ());
     m.samples("a.npy", b"\x93NUMPY\x04\x00\x10\x00", |_| ());
     m.samples("a.npy", b"\x93NUMPY\x01\x00\x76\x00{'descr'", |_| ());
+    m.samples("a.npy", &header(1, "{'descr': '<f8', 'fortran_order': 0, 'shape': (1, 1), }"), |_| ());
+    m.samples("a.npy", &header(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 1), }"), |_| ());
     m.samples(
         "a.npy",
-        &header(1, "{'descr': '<f8', 'fortran_order': 0, 'shape': (1, 1), }"),
+        &header(1, "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1, 1), }"),
         |_| (),
     );
-    m.samples(
-        "a.npy",
-        &header(
-            1,
-            "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 1), }",
-        ),
-        |_| (),
-    );
-    m.samples(
-        "a.npy",
-        &header(
-            1,
-            "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1, 1), }",
-        ),
-        |_| (),
-    );
-    for kind in [
-        "<c16", "<U3", "|S3", "|O", "<M8[ns]", "|V8", "<f2", "<f16", "=f8", "x",
-    ] {
+    for kind in ["<c16", "<U3", "|S3", "|O", "<M8[ns]", "|V8", "<f2", "<f16", "=f8", "x"] {
         m.samples("a.npy", &npy(kind, "False", "(1, 1)", &[0; 16]), |_| ());
     }
-    for shape in [
-        "()",
-        "(4,)",
-        "(1, 2, 2)",
-        "(0, 4)",
-        "(9223372036854775807, 4)",
-    ] {
+    for shape in ["()", "(4,)", "(1, 2, 2)", "(0, 4)", "(9223372036854775807, 4)"] {
         m.samples("a.npy", &npy("<f8", "False", shape, &[0; 32]), |_| ());
     }
     m.samples("a.npy", &npy("<f8", "False", "(3, 1)", &[0; 20]), |_| ());
     m.samples("a.npy", &npy("<f8", "False", "(3, 1)", &[0; 32]), |_| ());
-    m.samples(
-        "a.npy",
-        &npy("<u8", "False", "(1, 1)", &u64::MAX.to_le_bytes()),
-        |_| (),
-    );
+    m.samples("a.npy", &npy("<u8", "False", "(1, 1)", &u64::MAX.to_le_bytes()), |_| ());
     let source = Source::new(m.folder.path().join("a.npy"));
     fs::write(&source.path, npy("|u1", "False", "(2, 2)", &[0; 4])).unwrap();
     m.add(read_labels(&source).unwrap_err());
-    fs::write(
-        &source.path,
-        npy("<f8", "False", "(2, 2)", &f8(&[1.0, 2.0, 3.0, f64::NAN])),
-    )
-    .unwrap();
+    fs::write(&source.path, npy("<f8", "False", "(2, 2)", &f8(&[1.0, 2.0, 3.0, f64::NAN]))).unwrap();
     m.add(read_samples(&source).unwrap().require_finite().unwrap_err());
     insta::assert_snapshot!(m.text);
 }
@@ -144,20 +106,12 @@ fn of_npz() {
     m.samples("a.npz", b"", |_| ());
     m.samples("a.npz", &good, |_| ());
     m.samples("a.npz", &stored(&[("readme.txt", b"x")]), |_| ());
-    let several = stored(&[
-        ("codes.npy", &good),
-        ("labels.npy", &good),
-        ("\u{1b}[31m.npy", &good),
-    ]);
+    let several = stored(&[("codes.npy", &good), ("labels.npy", &good), ("\u{1b}[31m.npy", &good)]);
     m.samples("a.npz", &several, |_| ());
     m.samples("a.npz", &several, named("code"));
     m.samples("a.npz", &several, named("zzz"));
     m.samples("a.npz", &stored(&[("x.npy", &short)]), |_| ());
-    m.samples(
-        "a.npz",
-        &stored(&[("x.npy", &npy("<f8", "False", "(1,)", &[0; 8]))]),
-        |_| (),
-    );
+    m.samples("a.npz", &stored(&[("x.npy", &npy("<f8", "False", "(1,)", &[0; 8]))]), |_| ());
     m.samples("a.npz", &stored(&[("\u{1b}[31m.npy", &short)]), |_| ());
     let mut damaged = stored(&[("x.npy", &good)]);
     damaged[30 + 5 + 128] ^= 1; // after local header and name: the first byte of the data
@@ -179,24 +133,10 @@ fn of_csv() {
     m.samples("t.csv", b"a,b\n1,2\n3,x\n", |_| ());
     m.samples("t.csv", b"1,2\n3,\n", |_| ());
     m.samples("t.csv", b"a;b\n1;2\n", |_| ());
-    m.samples("t.csv", b"a;b\n1;2,5\n", |source| {
-        source.table.delimiter = b';'
-    });
-    m.samples(
-        "t.csv",
-        &[b"1,2\n3,".as_slice(), &[0xe9; 1000], b"\n"].concat(),
-        |_| (),
-    );
-    m.samples(
-        "t.csv",
-        b"width,class\n1,2\n",
-        label(Column::Name("clas".to_owned())),
-    );
-    m.samples(
-        "t.csv",
-        b"width,class\n1,2\n",
-        label(Column::Name("x".to_owned())),
-    );
+    m.samples("t.csv", b"a;b\n1;2,5\n", |source| source.table.delimiter = b';');
+    m.samples("t.csv", &[b"1,2\n3,".as_slice(), &[0xe9; 1000], b"\n"].concat(), |_| ());
+    m.samples("t.csv", b"width,class\n1,2\n", label(Column::Name("clas".to_owned())));
+    m.samples("t.csv", b"width,class\n1,2\n", label(Column::Name("x".to_owned())));
     m.samples("t.csv", b"x,x\n1,2\n", label(Column::Name("x".to_owned())));
     m.samples("t.csv", b"1,2\n", label(Column::Name("x".to_owned())));
     m.samples("t.csv", b"1,2\n", label(Column::Index(2)));
@@ -225,8 +165,7 @@ fn of_writing() {
     m.add(output.stage("../x", |_| Ok(())).unwrap_err());
     output.stage("x", |_| Ok(())).unwrap();
     m.add(output.stage("x", |_| Ok(())).unwrap_err());
-    let problem =
-        || std::io::Error::new(std::io::ErrorKind::StorageFull, "no space left on device");
+    let problem = || std::io::Error::new(std::io::ErrorKind::StorageFull, "no space left on device");
     m.add(output.stage("y", |_| Err(problem())).unwrap_err());
     insta::assert_snapshot!(m.text);
 }

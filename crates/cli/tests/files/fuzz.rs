@@ -96,10 +96,7 @@ fn hostile_headers_are_refused() {
         format!("{}{}", "(".repeat(20_000), ")".repeat(20_000)),
     ] {
         for data in [0, 8, 16] {
-            assert!(
-                !read_npy(&bytes::npy("<f8", "False", &shape, &vec![0; data])),
-                "{shape:.60}"
-            );
+            assert!(!read_npy(&bytes::npy("<f8", "False", &shape, &vec![0; data])), "{shape:.60}");
         }
     }
     for text in [
@@ -128,12 +125,7 @@ fn a_header_length_is_compared_with_the_file_and_with_a_limit() {
     file.resize(200_000, b' ');
     file[8..12].copy_from_slice(&150_000_u32.to_le_bytes());
     let problem = npy::read(file.as_slice(), 200_000, 200_000).unwrap_err();
-    assert!(
-        problem
-            .to_string()
-            .contains("claims 150000 bytes, at most 65536"),
-        "{problem}"
-    );
+    assert!(problem.to_string().contains("claims 150000 bytes, at most 65536"), "{problem}");
 }
 
 /// Small lengths, of which some make whole files, and any.

@@ -24,26 +24,17 @@ fn one_array_needs_no_name() {
         let bytes = npz(&[("notes.txt", b"hello"), ("codes.npy", &array)], method);
         let (name, values) = parse(&bytes, None).unwrap();
         assert_eq!((name.as_str(), values.data), ("codes", vec![1.0, 2.0]));
-        assert!(matches!(
-            parse(&bytes, Some("notes.txt")),
-            Err(NpzError::NoSuchArray { .. })
-        ));
+        assert!(matches!(parse(&bytes, Some("notes.txt")), Err(NpzError::NoSuchArray { .. })));
     }
 }
 
 #[test]
 fn several_arrays_need_a_name() {
-    let source = Source {
-        array: Some("X".to_owned()),
-        ..Source::new(fixture("mixed.npz"))
-    };
+    let source = Source { array: Some("X".to_owned()), ..Source::new(fixture("mixed.npz")) };
     let samples = read_samples(&source).unwrap();
     assert_eq!((samples.array.rows, samples.array.columns), (3, 4));
     assert_eq!(samples.array.data[5], 5.0 / 8.0 - 0.5);
-    let source = Source {
-        array: Some("y".to_owned()),
-        ..Source::new(fixture("mixed.npz"))
-    };
+    let source = Source { array: Some("y".to_owned()), ..Source::new(fixture("mixed.npz")) };
     assert_eq!(read_labels(&source).unwrap(), [2.0, 0.0, 1.0]);
     assert!(read_samples(&Source::new(fixture("mixed.npz"))).is_err());
 }
@@ -67,25 +58,11 @@ fn patched(bytes: &[u8], field: usize, value: u32) -> Vec<u8> {
 #[test]
 fn impossible_sizes_are_refused() {
     let shape = format!("({}, 2)", 1_u64 << 56);
-    let bytes = npz(
-        &[("x.npy", &npy("<f8", "False", &shape, &[0; 64]))],
-        Deflated,
-    );
-    let truncated = |problem| {
-        matches!(
-            problem,
-            NpzError::Array {
-                problem: NpyError::Truncated { .. },
-                ..
-            }
-        )
-    };
+    let bytes = npz(&[("x.npy", &npy("<f8", "False", &shape, &[0; 64]))], Deflated);
+    let truncated = |problem| matches!(problem, NpzError::Array { problem: NpyError::Truncated { .. }, .. });
     assert!(truncated(parse(&bytes, None).unwrap_err()));
     let bytes = patched(&bytes, SIZE_UNPACKED, u32::MAX - 1);
-    assert!(matches!(
-        parse(&bytes, None).unwrap_err(),
-        NpzError::TooLarge { .. }
-    ));
+    assert!(matches!(parse(&bytes, None).unwrap_err(), NpzError::TooLarge { .. }));
 }
 
 /// The directory agrees with the header, but the stream ends early or goes on.
@@ -95,35 +72,15 @@ fn claims_are_compared_with_the_stream() {
     let bytes = npz(&[("x.npy", &honest)], Deflated);
     assert_eq!(parse(&bytes, None).unwrap().1.data, vec![0.0; 300]);
 
-    let short = npz(
-        &[("x.npy", &npy("|u1", "False", "(400,)", &[0; 300]))],
-        Deflated,
-    );
+    let short = npz(&[("x.npy", &npy("|u1", "False", "(400,)", &[0; 300]))], Deflated);
     let problem = parse(&patched(&short, SIZE_UNPACKED, 128 + 400), None).unwrap_err();
-    let expected = |p: &NpyError| {
-        matches!(
-            p,
-            NpyError::Truncated {
-                promised: 400,
-                found: 300
-            }
-        )
-    };
-    assert!(
-        matches!(&problem, NpzError::Array { problem, .. } if expected(problem)),
-        "{problem}"
-    );
+    let expected = |p: &NpyError| matches!(p, NpyError::Truncated { promised: 400, found: 300 });
+    assert!(matches!(&problem, NpzError::Array { problem, .. } if expected(problem)), "{problem}");
 
-    let long = npz(
-        &[("x.npy", &npy("|u1", "False", "(200,)", &[0; 300]))],
-        Deflated,
-    );
+    let long = npz(&[("x.npy", &npy("|u1", "False", "(200,)", &[0; 300]))], Deflated);
     let problem = parse(&patched(&long, SIZE_UNPACKED, 128 + 200), None).unwrap_err();
     let larger = |p: &NpyError| p.to_string().contains("larger than its declared");
-    assert!(
-        matches!(&problem, NpzError::Array { problem, .. } if larger(problem)),
-        "{problem}"
-    );
+    assert!(matches!(&problem, NpzError::Array { problem, .. } if larger(problem)), "{problem}");
 
     let cut = patched(&bytes, SIZE_ON_DISK, 8);
     assert!(parse(&cut, None).is_err());
@@ -131,41 +88,23 @@ fn claims_are_compared_with_the_stream() {
 
 #[test]
 fn a_damaged_member_is_refused_by_its_checksum() {
-    let mut bytes = npz(
-        &[("x.npy", &npy("|u1", "False", "(3,)", &[1, 2, 3]))],
-        Stored,
-    );
+    let mut bytes = npz(&[("x.npy", &npy("|u1", "False", "(3,)", &[1, 2, 3]))], Stored);
     let at = bytes.windows(3).position(|w| w == [1, 2, 3]).unwrap();
     bytes[at] = 9;
     let problem = parse(&bytes, None).unwrap_err();
-    assert!(
-        matches!(
-            problem,
-            NpzError::Array {
-                problem: NpyError::Io { .. },
-                ..
-            }
-        ),
-        "{problem}"
-    );
+    assert!(matches!(problem, NpzError::Array { problem: NpyError::Io { .. }, .. }), "{problem}");
 }
 
 #[test]
 fn encrypted_and_other_methods_are_refused() {
-    let bytes = npz(
-        &[("x.npy", &npy("|u1", "False", "(3,)", &[1, 2, 3]))],
-        Stored,
-    );
+    let bytes = npz(&[("x.npy", &npy("|u1", "False", "(3,)", &[1, 2, 3]))], Stored);
     let flags = in_directory(&bytes, 8);
     let local_flags = 6;
     let mut encrypted = bytes.clone();
     encrypted[flags] |= 1;
     encrypted[local_flags] |= 1;
     let problem = parse(&encrypted, None).unwrap_err();
-    assert!(
-        matches!(&problem, NpzError::Method { found, .. } if found == "encrypted"),
-        "{problem}"
-    );
+    assert!(matches!(&problem, NpzError::Method { found, .. } if found == "encrypted"), "{problem}");
     let mut lzma = bytes.clone();
     lzma[flags + 2] = 14;
     lzma[local_flags + 2] = 14;
@@ -179,12 +118,8 @@ fn csr() -> Csr {
 
 #[test]
 fn csr_of_a_dense_matrix() {
-    let expected = Csr {
-        columns: 4,
-        offsets: vec![0, 2, 2, 3],
-        indices: vec![1, 3, 0],
-        values: vec![1.5, -2.0, 7.0],
-    };
+    let expected =
+        Csr { columns: 4, offsets: vec![0, 2, 2, 3], indices: vec![1, 3, 0], values: vec![1.5, -2.0, 7.0] };
     assert_eq!(csr(), expected);
     assert_eq!(csr().rows(), 3);
 }
@@ -195,40 +130,21 @@ fn csr_members_are_those_of_scipy() {
     let mut written = Cursor::new(Vec::new());
     sparse::write(&mut written, &csr()).unwrap();
     let bytes = written.into_inner();
-    let i4 = |values: &[i32]| {
-        values
-            .iter()
-            .flat_map(|x| x.to_le_bytes())
-            .collect::<Vec<_>>()
-    };
-    let i8 = |values: &[i64]| {
-        values
-            .iter()
-            .flat_map(|x| x.to_le_bytes())
-            .collect::<Vec<_>>()
-    };
+    let i4 = |values: &[i32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+    let i8 = |values: &[i64]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
     let expected = [
         ("indices.npy", npy("<i4", "False", "(3,)", &i4(&[1, 3, 0]))),
-        (
-            "indptr.npy",
-            npy("<i4", "False", "(4,)", &i4(&[0, 2, 2, 3])),
-        ),
+        ("indptr.npy", npy("<i4", "False", "(4,)", &i4(&[0, 2, 2, 3]))),
         ("format.npy", npy("|S3", "False", "()", b"csr")),
         ("shape.npy", npy("<i8", "False", "(2,)", &i8(&[3, 4]))),
-        (
-            "data.npy",
-            npy("<f8", "False", "(3,)", &f8(&[1.5, -2.0, 7.0])),
-        ),
+        ("data.npy", npy("<f8", "False", "(3,)", &f8(&[1.5, -2.0, 7.0]))),
     ];
     let mut archive = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
     assert_eq!(archive.len(), expected.len());
     for (index, (name, content)) in expected.iter().enumerate() {
         let mut member = archive.by_index(index).unwrap();
         assert_eq!(member.name().unwrap(), *name);
-        assert_eq!(
-            member.last_modified().map(|t| (t.datepart(), t.timepart())),
-            Some((0x21, 0))
-        );
+        assert_eq!(member.last_modified().map(|t| (t.datepart(), t.timepart())), Some((0x21, 0)));
         let mut found = Vec::new();
         member.read_to_end(&mut found).unwrap();
         assert_eq!(found, *content, "{name}");
@@ -240,38 +156,22 @@ fn csr_members_are_those_of_scipy() {
 
 #[test]
 fn csr_indices_widen_with_the_columns() {
-    for (columns, kind) in [
-        (i32::MAX as usize, "int32"),
-        (i32::MAX as usize + 1, "int64"),
-    ] {
-        let matrix = Csr {
-            columns,
-            offsets: vec![0, 1],
-            indices: vec![columns - 1],
-            values: vec![1.0],
-        };
+    for (columns, kind) in [(i32::MAX as usize, "int32"), (i32::MAX as usize + 1, "int64")] {
+        let matrix = Csr { columns, offsets: vec![0, 1], indices: vec![columns - 1], values: vec![1.0] };
         let mut written = Cursor::new(Vec::new());
         sparse::write(&mut written, &matrix).unwrap();
         let bytes = written.into_inner();
         for name in ["indices", "indptr"] {
             assert_eq!(parse(&bytes, Some(name)).unwrap().1.dtype, kind);
         }
-        assert_eq!(
-            parse(&bytes, Some("indices")).unwrap().1.data,
-            [(columns - 1) as f64]
-        );
+        assert_eq!(parse(&bytes, Some("indices")).unwrap().1.data, [(columns - 1) as f64]);
     }
 }
 
 #[test]
 #[should_panic(expected = "a malformed CSR matrix")]
 fn a_csr_matrix_out_of_order_is_a_mistake() {
-    let matrix = Csr {
-        columns: 4,
-        offsets: vec![0, 2],
-        indices: vec![3, 1],
-        values: vec![1.0, 2.0],
-    };
+    let matrix = Csr { columns: 4, offsets: vec![0, 2], indices: vec![3, 1], values: vec![1.0, 2.0] };
     let _ = sparse::write(Cursor::new(Vec::new()), &matrix);
 }
 
@@ -279,26 +179,12 @@ fn a_csr_matrix_out_of_order_is_a_mistake() {
 #[test]
 fn digits_are_whole() {
     let digits = digits::digits();
-    let Array {
-        rows,
-        columns,
-        data,
-        dtype,
-    } = &digits.pixels;
-    assert_eq!(
-        (*rows, *columns, dtype.as_str(), data.len()),
-        (1797, 64, "float32", 1797 * 64)
-    );
-    assert!(
-        data.iter()
-            .all(|x| (0.0..=16.0).contains(x) && x.fract() == 0.0)
-    );
+    let Array { rows, columns, data, dtype } = &digits.pixels;
+    assert_eq!((*rows, *columns, dtype.as_str(), data.len()), (1797, 64, "float32", 1797 * 64));
+    assert!(data.iter().all(|x| (0.0..=16.0).contains(x) && x.fract() == 0.0));
     assert_eq!(data.iter().sum::<f64>(), 561_718.0);
     let mut counts = [0; 10];
-    digits
-        .labels
-        .iter()
-        .for_each(|&y| counts[usize::from(y)] += 1);
+    digits.labels.iter().for_each(|&y| counts[usize::from(y)] += 1);
     assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
 }
 

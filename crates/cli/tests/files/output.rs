@@ -55,21 +55,10 @@ fn a_failed_write_leaves_the_old_file_and_nothing_else() {
 fn the_mode_is_that_of_any_new_file() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let mode = |name: &str| {
-        fs::metadata(folder.path().join(name))
-            .unwrap()
-            .permissions()
-            .mode()
-    };
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
     fs::write(folder.path().join("direct"), "x").unwrap();
-    write_atomically(&folder.path().join("atomic"), |writer| {
-        writer.write_all(b"x")
-    })
-    .unwrap();
-    assert_eq!(
-        format!("{:o}", mode("atomic")),
-        format!("{:o}", mode("direct"))
-    );
+    write_atomically(&folder.path().join("atomic"), |writer| writer.write_all(b"x")).unwrap();
+    assert_eq!(format!("{:o}", mode("atomic")), format!("{:o}", mode("direct")));
 }
 
 #[test]
@@ -77,21 +66,10 @@ fn results_appear_together() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("runs/first");
     let mut output = OutputFolder::open(&folder).unwrap();
-    output
-        .stage("b.txt", |writer| writer.write_all(b"2"))
-        .unwrap();
-    output
-        .stage("a.txt", |writer| writer.write_all(b"1"))
-        .unwrap();
-    assert!(
-        names(&folder)
-            .iter()
-            .all(|name| name.starts_with('.') && name.ends_with(".tmp"))
-    );
-    assert_eq!(
-        output.commit().unwrap(),
-        [folder.join("b.txt"), folder.join("a.txt")]
-    );
+    output.stage("b.txt", |writer| writer.write_all(b"2")).unwrap();
+    output.stage("a.txt", |writer| writer.write_all(b"1")).unwrap();
+    assert!(names(&folder).iter().all(|name| name.starts_with('.') && name.ends_with(".tmp")));
+    assert_eq!(output.commit().unwrap(), [folder.join("b.txt"), folder.join("a.txt")]);
     assert_eq!(names(&folder), ["a.txt", "b.txt"]);
     assert_eq!(fs::read_to_string(folder.join("b.txt")).unwrap(), "2");
 }
@@ -101,20 +79,12 @@ fn a_failure_before_the_commit_leaves_earlier_results() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("a.txt"), "old").unwrap();
     let mut output = OutputFolder::open(root.path()).unwrap();
-    output
-        .stage("a.txt", |writer| writer.write_all(b"new"))
-        .unwrap();
+    output.stage("a.txt", |writer| writer.write_all(b"new")).unwrap();
     assert!(output.stage("b.txt", |_| full_disk()).is_err());
-    assert_eq!(
-        fs::read_to_string(root.path().join("a.txt")).unwrap(),
-        "old"
-    );
+    assert_eq!(fs::read_to_string(root.path().join("a.txt")).unwrap(), "old");
     drop(output);
     assert_eq!(names(root.path()), ["a.txt"]);
-    assert_eq!(
-        fs::read_to_string(root.path().join("a.txt")).unwrap(),
-        "old"
-    );
+    assert_eq!(fs::read_to_string(root.path().join("a.txt")).unwrap(), "old");
 }
 
 #[test]
@@ -148,14 +118,8 @@ fn names_are_plain_and_used_once() {
     let root = tempfile::tempdir().unwrap();
     let mut output = OutputFolder::open(root.path()).unwrap();
     for name in ["", ".", "..", "a/b", "/a", "a/", "../a", "./a"] {
-        assert!(
-            matches!(output.stage(name, |_| Ok(())), Err(WriteError::Name { .. })),
-            "{name:?}"
-        );
+        assert!(matches!(output.stage(name, |_| Ok(())), Err(WriteError::Name { .. })), "{name:?}");
     }
     output.stage("a", |_| Ok(())).unwrap();
-    assert!(matches!(
-        output.stage("a", |_| Ok(())),
-        Err(WriteError::Twice { .. })
-    ));
+    assert!(matches!(output.stage("a", |_| Ok(())), Err(WriteError::Twice { .. })));
 }

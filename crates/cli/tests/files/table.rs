@@ -8,13 +8,7 @@ use cli::files::table::{Column, HeaderRow, Table, TableOptions, read};
 use crate::bytes::file;
 
 fn parse(text: &str, label: Option<Column>) -> Result<Table, CsvError> {
-    read(
-        text.as_bytes(),
-        &TableOptions {
-            label,
-            ..TableOptions::default()
-        },
-    )
+    read(text.as_bytes(), &TableOptions { label, ..TableOptions::default() })
 }
 
 fn name(name: &str) -> Option<Column> {
@@ -24,80 +18,37 @@ fn name(name: &str) -> Option<Column> {
 #[test]
 fn a_header_is_a_first_row_with_a_word_in_it() {
     let with = parse("width,height\n1,2\n3,4\n", None).unwrap();
-    assert_eq!(
-        (with.array.rows, with.array.columns, with.array.data),
-        (2, 2, vec![1., 2., 3., 4.])
-    );
-    assert_eq!(
-        (with.column_names, with.lines),
-        (vec!["width".into(), "height".into()], vec![2, 3])
-    );
+    assert_eq!((with.array.rows, with.array.columns, with.array.data), (2, 2, vec![1., 2., 3., 4.]));
+    assert_eq!((with.column_names, with.lines), (vec!["width".into(), "height".into()], vec![2, 3]));
     let without = parse("1,2\n3,4", None).unwrap();
-    assert_eq!(
-        (
-            without.array.rows,
-            without.column_names.len(),
-            without.lines
-        ),
-        (2, 0, vec![1, 2])
-    );
+    assert_eq!((without.array.rows, without.column_names.len(), without.lines), (2, 0, vec![1, 2]));
 }
 
 #[test]
 fn a_header_of_numbers_needs_to_be_said() {
     let text = b"2020,2021\n1,2\n";
-    let present = TableOptions {
-        header: HeaderRow::Present,
-        ..TableOptions::default()
-    };
+    let present = TableOptions { header: HeaderRow::Present, ..TableOptions::default() };
     let table = read(text, &present).unwrap();
-    assert_eq!(
-        (table.array.rows, table.column_names),
-        (1, vec!["2020".into(), "2021".into()])
-    );
-    let absent = TableOptions {
-        header: HeaderRow::Absent,
-        ..TableOptions::default()
-    };
+    assert_eq!((table.array.rows, table.column_names), (1, vec!["2020".into(), "2021".into()]));
+    let absent = TableOptions { header: HeaderRow::Absent, ..TableOptions::default() };
     assert_eq!(read(text, &absent).unwrap().array.rows, 2);
-    assert!(matches!(
-        read(b"a,b\n1,2\n", &absent),
-        Err(CsvError::Cell { line: 1, .. })
-    ));
+    assert!(matches!(read(b"a,b\n1,2\n", &absent), Err(CsvError::Cell { line: 1, .. })));
 }
 
 #[test]
 fn a_label_column_is_split_off_by_name_or_index() {
     for label in [name("class"), Some(Column::Index(1))] {
         let table = parse("a,class,b\n1,0,2\n3,1,4\n", label).unwrap();
-        assert_eq!(
-            (table.array.columns, table.array.data),
-            (2, vec![1., 2., 3., 4.])
-        );
-        assert_eq!(
-            (table.labels, table.column_names),
-            (Some(vec![0., 1.]), vec!["a".into(), "b".into()])
-        );
+        assert_eq!((table.array.columns, table.array.data), (2, vec![1., 2., 3., 4.]));
+        assert_eq!((table.labels, table.column_names), (Some(vec![0., 1.]), vec!["a".into(), "b".into()]));
     }
     assert!(matches!(
         parse("1,2\n", Some(Column::Index(2))),
-        Err(CsvError::ColumnRange {
-            index: 2,
-            columns: 2
-        })
+        Err(CsvError::ColumnRange { index: 2, columns: 2 })
     ));
-    assert!(matches!(
-        parse("1,2\n", name("a")),
-        Err(CsvError::NoHeader { .. })
-    ));
-    assert!(matches!(
-        parse("a,b,a\n1,2,3\n", name("a")),
-        Err(CsvError::AmbiguousColumn { count: 2, .. })
-    ));
-    assert!(matches!(
-        parse("a\n1\n", name("a")),
-        Err(CsvError::OnlyLabels)
-    ));
+    assert!(matches!(parse("1,2\n", name("a")), Err(CsvError::NoHeader { .. })));
+    assert!(matches!(parse("a,b,a\n1,2,3\n", name("a")), Err(CsvError::AmbiguousColumn { count: 2, .. })));
+    assert!(matches!(parse("a\n1\n", name("a")), Err(CsvError::OnlyLabels)));
 }
 
 #[test]
@@ -107,14 +58,7 @@ fn delimiters_quotes_marks_and_white_space() {
         (b';', "1;-2.5e-3\n3;4\n"),
         (b'\t', "1\t-2.5e-3\n3\t4"),
     ] {
-        let table = read(
-            text.as_bytes(),
-            &TableOptions {
-                delimiter,
-                ..TableOptions::default()
-            },
-        )
-        .unwrap();
+        let table = read(text.as_bytes(), &TableOptions { delimiter, ..TableOptions::default() }).unwrap();
         assert_eq!(table.array.data, [1.0, -0.0025, 3.0, 4.0]);
     }
 }
@@ -138,19 +82,10 @@ fn lines_are_those_of_an_editor() {
 fn ragged_rows_and_empty_files() {
     assert!(matches!(
         parse("1,2\n\n3,4,5\n", None),
-        Err(CsvError::Ragged {
-            line: 3,
-            found: 3,
-            expected: 2,
-            first_line: 1,
-            ..
-        })
+        Err(CsvError::Ragged { line: 3, found: 3, expected: 2, first_line: 1, .. })
     ));
     for text in ["", "\n\n", "\u{feff}", "a,b\n"] {
-        assert!(
-            matches!(parse(text, None), Err(CsvError::Empty { .. })),
-            "{text:?}"
-        );
+        assert!(matches!(parse(text, None), Err(CsvError::Empty { .. })), "{text:?}");
     }
 }
 
@@ -169,10 +104,7 @@ fn values_that_are_not_finite_are_found_with_their_line() {
     let (_folder, path) = file("t.csv", b"a,y,b\n1,0,2\n3,-inf,4\n");
     source.path = path;
     let problem = read_samples(&source).unwrap().require_finite().unwrap_err();
-    assert_eq!(
-        (problem.row, problem.column, problem.value),
-        (1, None, f64::NEG_INFINITY)
-    );
+    assert_eq!((problem.row, problem.column, problem.value), (1, None, f64::NEG_INFINITY));
 
     let (_folder, path) = file("t.csv", b"a,y,b\n1,0,2\n3,1,4\n");
     source.path = path;

@@ -13,11 +13,7 @@ pub fn norm(a: &[f64]) -> f64 {
 }
 
 pub fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| (a - b).powi(2))
-        .sum::<f64>()
-        .sqrt()
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
 /// `count` numbers in `[-1, 1)`, from the SplitMix64 generator.
@@ -30,9 +26,7 @@ pub fn noise(seed: u64, count: usize) -> Vec<f64> {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     };
-    (0..count)
-        .map(|_| (next() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0)
-        .collect()
+    (0..count).map(|_| (next() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0).collect()
 }
 
 /// The derivative of `f` at `x` by four central values: the error is `h^4 f^(5) / 30`, plus rounding over `h`.
@@ -55,10 +49,7 @@ impl ElasticNet {
 
 impl Prox for ElasticNet {
     fn value(&self, x: &[f64]) -> f64 {
-        self.lam
-            * x.iter()
-                .map(|x| x.abs() + 0.5 * self.gam * x * x)
-                .sum::<f64>()
+        self.lam * x.iter().map(|x| x.abs() + 0.5 * self.gam * x * x).sum::<f64>()
     }
 
     fn prox(&self, x: &mut [f64], step: f64) {
@@ -68,11 +59,7 @@ impl Prox for ElasticNet {
     fn jacobian_product(&self, point: &[f64], step: f64, direction: &mut [f64]) {
         for (d, y) in direction.iter_mut().zip(point) {
             let slope = 1.0 / (1.0 + step * self.lam * self.gam);
-            *d *= if y.abs() > step * self.lam {
-                slope
-            } else {
-                0.0
-            };
+            *d *= if y.abs() > step * self.lam { slope } else { 0.0 };
         }
     }
 }
@@ -112,11 +99,7 @@ impl Prox for Ball {
     fn value(&self, x: &[f64]) -> f64 {
         let outside = norm(x) - self.radius;
         let off = if self.surface { outside.abs() } else { outside };
-        if off <= 1e-14 * self.radius {
-            0.0
-        } else {
-            f64::INFINITY
-        }
+        if off <= 1e-14 * self.radius { 0.0 } else { f64::INFINITY }
     }
 
     fn prox(&self, x: &mut [f64], _: f64) {
@@ -147,11 +130,7 @@ pub struct LeastSquares {
 
 impl LeastSquares {
     pub fn random(seed: u64, m: usize, n: usize) -> Self {
-        Self {
-            design: noise(seed, m * n),
-            observations: noise(seed + 1000, m),
-            n,
-        }
+        Self { design: noise(seed, m * n), observations: noise(seed + 1000, m), n }
     }
 
     /// An upper bound of the Lipschitz constant of the gradient: the squared Frobenius norm of `A`.
@@ -161,19 +140,12 @@ impl LeastSquares {
 
     /// `A x`.
     pub fn fit(&self, x: &[f64]) -> Vec<f64> {
-        self.design
-            .chunks_exact(self.n)
-            .map(|row| dot(row, x))
-            .collect()
+        self.design.chunks_exact(self.n).map(|row| dot(row, x)).collect()
     }
 
     /// `b - A x`.
     pub fn residual(&self, x: &[f64]) -> Vec<f64> {
-        self.observations
-            .iter()
-            .zip(self.fit(x))
-            .map(|(b, p)| b - p)
-            .collect()
+        self.observations.iter().zip(self.fit(x)).map(|(b, p)| b - p).collect()
     }
 
     /// `A' r`.
@@ -250,11 +222,7 @@ pub struct Barrier;
 
 impl Smooth for Barrier {
     fn value(&mut self, x: &[f64]) -> f64 {
-        if x[0] < 1.0 {
-            -(1.0 - x[0]).ln() + 3.0 * x[0] * x[0] - 5.0 * x[0]
-        } else {
-            f64::NAN
-        }
+        if x[0] < 1.0 { -(1.0 - x[0]).ln() + 3.0 * x[0] * x[0] - 5.0 * x[0] } else { f64::NAN }
     }
 
     fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> f64 {

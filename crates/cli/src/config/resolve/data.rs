@@ -29,11 +29,8 @@ pub fn data(
         (DIGITS, raw.digits.is_some(), span_of(&raw.digits)),
         (FILE, raw.file.is_some(), span_of(&raw.file)),
     ];
-    let mut given: Vec<_> = tables
-        .into_iter()
-        .filter(|(_, is_given, _)| *is_given)
-        .map(|(path, _, span)| (path, span))
-        .collect();
+    let mut given: Vec<_> =
+        tables.into_iter().filter(|(_, is_given, _)| *is_given).map(|(path, _, span)| (path, span)).collect();
     given.sort_by_key(|(_, span)| span.as_ref().map_or(0, |span| span.start));
     if given.is_empty() {
         let problem = Problem::new("no source of data is given")
@@ -42,12 +39,7 @@ pub fn data(
         table.findings.push(problem);
     }
     table.findings.at_most_one(&given);
-    let schema::Data {
-        synthetic,
-        digits,
-        file,
-        preprocessing,
-    } = raw;
+    let schema::Data { synthetic, digits, file, preprocessing } = raw;
     // Of several sources none is looked into: one error is enough.
     let source = match given.as_slice() {
         [(SYNTHETIC, _)] => synthetic_source(table.findings, synthetic),
@@ -72,18 +64,14 @@ fn synthetic_source(findings: &mut Findings<'_>, table: Value<schema::Synthetic>
     let both_counts = counts(&raw.n_atoms) && counts(&raw.n_nonzero);
     if both_counts && options.n_nonzero > options.n_atoms {
         let (n_nonzero, n_atoms) = (options.n_nonzero, options.n_atoms);
-        let problem = Problem::new(format!(
-            "`{SYNTHETIC}.n_nonzero` = {n_nonzero} is more than `n_atoms` = {n_atoms}"
-        ))
-        .at(span_of(&raw.n_nonzero), format!("accepted: 1 to {n_atoms}"))
-        .at(span_of(&raw.n_atoms), "the planted atoms")
-        .help("a code has at most one entry per atom");
+        let problem =
+            Problem::new(format!("`{SYNTHETIC}.n_nonzero` = {n_nonzero} is more than `n_atoms` = {n_atoms}"))
+                .at(span_of(&raw.n_nonzero), format!("accepted: 1 to {n_atoms}"))
+                .at(span_of(&raw.n_atoms), "the planted atoms")
+                .help("a code has at most one entry per atom");
         table.findings.push(problem);
     }
-    Source::Synthetic {
-        options,
-        test_fraction: table.number("test_fraction", raw.test_fraction),
-    }
+    Source::Synthetic { options, test_fraction: table.number("test_fraction", raw.test_fraction) }
 }
 
 fn digits_source(findings: &mut Findings<'_>, table: Value<schema::Digits>) -> Source {
@@ -93,30 +81,18 @@ fn digits_source(findings: &mut Findings<'_>, table: Value<schema::Digits>) -> S
         None => &[1, 3, 5, 7, 9][..],
         Some(digits) => digits.get_ref(),
     };
-    let positive: BTreeSet<u8> = listed
-        .iter()
-        .filter_map(|digit| u8::try_from(*digit).ok())
-        .collect();
+    let positive: BTreeSet<u8> = listed.iter().filter_map(|digit| u8::try_from(*digit).ok()).collect();
     let legal = positive.len() == listed.len() && positive.iter().all(|digit| *digit <= 9);
     if !legal || positive.is_empty() || positive.len() == 10 {
         table.refuse("positive", &raw.positive);
     }
-    Source::Digits {
-        split,
-        positive: positive.into_iter().collect(),
-    }
+    Source::Digits { split, positive: positive.into_iter().collect() }
 }
 
 fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::File>) -> Source {
     let (mut table, mut raw) = Table::open(findings, FILE, table);
-    let samples = array_file(
-        &mut table,
-        folder,
-        ["samples", "array"],
-        raw.samples.take(),
-        raw.array.take(),
-        TABLES,
-    );
+    let samples =
+        array_file(&mut table, folder, ["samples", "array"], raw.samples.take(), raw.array.take(), TABLES);
     let labels = labels(&mut table, folder, &samples, &mut raw);
     if labels.is_none() {
         needs(&mut table, "positive", &raw.positive, "labels");
@@ -154,23 +130,16 @@ fn labels(
 ) -> Option<Labels> {
     let (labels, column) = (raw.labels.take(), raw.label_column.take());
     if labels.is_some() && column.is_some() {
-        let problem = Problem::new(
-            "`data.file.labels` and `data.file.label_column` are both given: keep one",
-        )
-        .at(span_of(&column), "labels from a column of the samples")
-        .at(span_of(&labels), "labels from a file of their own");
+        let problem =
+            Problem::new("`data.file.labels` and `data.file.label_column` are both given: keep one")
+                .at(span_of(&column), "labels from a column of the samples")
+                .at(span_of(&labels), "labels from a file of their own");
         table.findings.push(problem);
     }
     if column.is_some() && !samples.has_ending("csv") {
         needs(table, "label_column", &column, "samples in a .csv file");
     }
-    let file = optional_file(
-        table,
-        folder,
-        ["labels", "labels_array"],
-        labels,
-        raw.labels_array.take(),
-    );
+    let file = optional_file(table, folder, ["labels", "labels_array"], labels, raw.labels_array.take());
     let index = match column.as_ref().map(toml::Spanned::get_ref) {
         None => return file.map(Labels::File),
         Some(Column::Name(name)) if !name.is_empty() => {
@@ -247,25 +216,14 @@ pub fn array_file(
     }
     if !endings.iter().any(|ending| found.has_ending(ending)) {
         let written = path.as_ref().map_or("", |path| path.get_ref());
-        let title = format!(
-            "`{}` = {written:?} is no file of a known kind",
-            table.path_of(names[0])
-        );
+        let title = format!("`{}` = {written:?} is no file of a known kind", table.path_of(names[0]));
         let label = format!("accepted endings: .{}", endings.join(", ."));
         table.object(&path, title, label, "paths are relative to the config file");
     }
     if found.path.to_str().is_none() {
-        let title = format!(
-            "`{}` is in a folder whose name is not UTF-8",
-            table.path_of(names[0])
-        );
+        let title = format!("`{}` is in a folder whose name is not UTF-8", table.path_of(names[0]));
         let label = format!("it is {}", found.path.display());
-        table.object(
-            &path,
-            title,
-            label,
-            "the resolved config could not name it: rename the folder",
-        );
+        table.object(&path, title, label, "the resolved config could not name it: rename the folder");
     }
     if !found.has_ending("npz") {
         needs(table, names[1], &array, "a .npz file");
@@ -277,12 +235,7 @@ pub fn array_file(
 fn needs<T>(table: &mut Table<'_, '_>, name: &str, value: &Value<T>, other: &str) {
     if value.is_some() {
         let title = format!("`{}` needs {other}", table.path_of(name));
-        table.object(
-            value,
-            title,
-            "of no use here",
-            format!("leave `{name}` out, or give {other}"),
-        );
+        table.object(value, title, "of no use here", format!("leave `{name}` out, or give {other}"));
     }
 }
 

@@ -19,11 +19,7 @@ pub enum Method {
 }
 
 /// How an upper level is descended, and whether not converging fails the run; `default` is the method without a table.
-pub fn descent(
-    table: &mut Table<'_, '_>,
-    mut raw: schema::Learn,
-    default: Method,
-) -> (DescentOptions, bool) {
+pub fn descent(table: &mut Table<'_, '_>, mut raw: schema::Learn, default: Method) -> (DescentOptions, bool) {
     let method = method(table, &raw).unwrap_or(default);
     let max_iterations = table.count("max_iterations", raw.max_iterations.take());
     let tolerance = table.number("tolerance", raw.tolerance.take());
@@ -52,13 +48,7 @@ pub fn descent(
         );
     }
     let optimizer = optimizer(table, method, raw, max_iterations);
-    let options = DescentOptions {
-        optimizer,
-        max_iterations,
-        tolerance,
-        batch_size,
-        project,
-    };
+    let options = DescentOptions { optimizer, max_iterations, tolerance, batch_size, project };
     (options, require_convergence)
 }
 
@@ -74,20 +64,11 @@ fn method(table: &mut Table<'_, '_>, raw: &schema::Learn) -> Option<Method> {
         (Method::Adam, "adam", raw.adam.is_some(), span_of(&raw.adam)),
         (Method::Sgd, "sgd", raw.sgd.is_some(), span_of(&raw.sgd)),
     ];
-    let mut given: Vec<_> = tables
-        .into_iter()
-        .filter(|(_, _, is_given, _)| *is_given)
-        .collect();
+    let mut given: Vec<_> = tables.into_iter().filter(|(_, _, is_given, _)| *is_given).collect();
     given.sort_by_key(|(_, _, _, span)| span.as_ref().map_or(0, |span| span.start));
-    let paths: Vec<String> = given
-        .iter()
-        .map(|(_, name, _, _)| table.path_of(name))
-        .collect();
-    let places: Vec<_> = paths
-        .iter()
-        .zip(&given)
-        .map(|(path, (_, _, _, span))| (path.as_str(), span.clone()))
-        .collect();
+    let paths: Vec<String> = given.iter().map(|(_, name, _, _)| table.path_of(name)).collect();
+    let places: Vec<_> =
+        paths.iter().zip(&given).map(|(path, (_, _, _, span))| (path.as_str(), span.clone())).collect();
     table.findings.at_most_one(&places);
     given.first().map(|(method, ..)| *method)
 }
@@ -96,10 +77,7 @@ fn only_first_order<T>(table: &mut Table<'_, '_>, name: &str, value: &Value<T>) 
     if value.is_some() {
         let path = table.path_of(name);
         let title = format!("`{path}` does not go with proximal_gradient");
-        let help = format!(
-            "add [{0}.adam] or [{0}.sgd], or leave `{name}` out",
-            table.path
-        );
+        let help = format!("add [{0}.adam] or [{0}.sgd], or leave `{name}` out", table.path);
         table.object(value, title, "only with adam or sgd", help);
     }
 }
@@ -119,8 +97,7 @@ fn optimizer(
                 acceleration: table.flag("acceleration", raw.acceleration),
                 restart: table.flag("restart", raw.restart),
                 initial_step: table.number("initial_step", raw.initial_step),
-                max_halvings: u32::try_from(max_halvings)
-                    .expect("the key table accepts at most 60"),
+                max_halvings: u32::try_from(max_halvings).expect("the key table accepts at most 60"),
             }
         }
         Method::Adam => {
@@ -156,28 +133,23 @@ fn schedule(
     let span = span_of(&schedule);
     let path = table.path_of("schedule");
     let mut parameter = |choice: &str, name: &str, value: Value<f64>| {
-        let mut table = Table {
-            path: format!("{path}.{choice}"),
-            span: span.clone(),
-            findings: table.findings,
-        };
+        let mut table =
+            Table { path: format!("{path}.{choice}"), span: span.clone(), findings: table.findings };
         table.number(name, value)
     };
     match schedule.map(toml::Spanned::into_inner) {
         None | Some(schema::Schedule::Constant) => Schedule::Constant { step },
-        Some(schema::Schedule::Exponential(raw)) => Schedule::Exponential {
-            step,
-            decay: parameter("exponential", "decay", raw.decay),
-        },
+        Some(schema::Schedule::Exponential(raw)) => {
+            Schedule::Exponential { step, decay: parameter("exponential", "decay", raw.decay) }
+        }
         Some(schema::Schedule::Cosine(raw)) => Schedule::Cosine {
             step,
             last: parameter("cosine", "last", raw.last),
             // Without a step the length does not matter, but a schedule has one.
             iterations: max_iterations.max(1) as u64,
         },
-        Some(schema::Schedule::InverseTime(raw)) => Schedule::InverseTime {
-            step,
-            t0: parameter("inverse_time", "t0", raw.t0),
-        },
+        Some(schema::Schedule::InverseTime(raw)) => {
+            Schedule::InverseTime { step, t0: parameter("inverse_time", "t0", raw.t0) }
+        }
     }
 }

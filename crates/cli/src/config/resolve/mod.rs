@@ -21,11 +21,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// Checks a config. `file` gives the default name and the folder to which paths are relative.
-pub fn resolve(
-    config: schema::Config,
-    file: &Path,
-    text: &Text,
-) -> Result<Experiment, Vec<Problem>> {
+pub fn resolve(config: schema::Config, file: &Path, text: &Text) -> Result<Experiment, Vec<Problem>> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut findings = Findings::new(text);
     let found = &mut findings;
@@ -53,20 +49,9 @@ pub fn resolve(
     }
 }
 
-fn top(
-    findings: &mut Findings<'_>,
-    file: &Path,
-    name: Value<String>,
-    seed: Value<i64>,
-) -> (String, u64) {
-    let mut table = Table {
-        path: String::new(),
-        span: None,
-        findings,
-    };
-    let stem = file
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned());
+fn top(findings: &mut Findings<'_>, file: &Path, name: Value<String>, seed: Value<i64>) -> (String, u64) {
+    let mut table = Table { path: String::new(), span: None, findings };
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let found = match &name {
         Some(name) => name.get_ref().clone(),
         None => stem.unwrap_or_default(),
@@ -86,11 +71,7 @@ fn top(
     (found, table.integer("seed", seed))
 }
 
-fn dictionary(
-    findings: &mut Findings<'_>,
-    folder: &Path,
-    table: Value<schema::Dictionary>,
-) -> Dictionary {
+fn dictionary(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::Dictionary>) -> Dictionary {
     let (mut table, raw) = Table::open(findings, "dictionary", table);
     let n_components = table.count("n_components", raw.n_components);
     let constraint = match raw.constraint.map(toml::Spanned::into_inner) {
@@ -104,11 +85,8 @@ fn dictionary(
         Some(schema::Init::Samples) => Init::Samples,
         Some(schema::Init::Random) => Init::Random,
         Some(schema::Init::File(file)) => {
-            let mut table = Table {
-                path: "dictionary.init.file".to_owned(),
-                span: init_span,
-                findings: table.findings,
-            };
+            let mut table =
+                Table { path: "dictionary.init.file".to_owned(), span: init_span, findings: table.findings };
             Init::File(data::array_file(
                 &mut table,
                 folder,
@@ -119,11 +97,7 @@ fn dictionary(
             ))
         }
     };
-    Dictionary {
-        n_components,
-        init,
-        constraint,
-    }
+    Dictionary { n_components, init, constraint }
 }
 
 fn coding(findings: &mut Findings<'_>, table: Value<schema::Coding>) -> Coding {
@@ -138,12 +112,7 @@ fn coding(findings: &mut Findings<'_>, table: Value<schema::Coding>) -> Coding {
     let require_convergence = table.flag("require_convergence", raw.require_convergence);
     let loss = loss(table.findings, raw.loss);
     Coding {
-        lower: LowerLevel {
-            loss,
-            regularization,
-            elastic_penalty,
-            l2_regularization,
-        },
+        lower: LowerLevel { loss, regularization, elastic_penalty, l2_regularization },
         options,
         require_convergence,
     }
@@ -152,18 +121,12 @@ fn coding(findings: &mut Findings<'_>, table: Value<schema::Coding>) -> Coding {
 fn loss(findings: &mut Findings<'_>, loss: Value<schema::Loss>) -> Loss {
     let span = span_of(&loss);
     let mut parameters = |path: &str, read: &mut dyn FnMut(&mut Table<'_, '_>) -> f64| {
-        read(&mut Table {
-            path: path.to_owned(),
-            span: span.clone(),
-            findings,
-        })
+        read(&mut Table { path: path.to_owned(), span: span.clone(), findings })
     };
     match loss.map(toml::Spanned::into_inner) {
         None | Some(schema::Loss::Squared) => Loss::Squared,
         Some(schema::Loss::Huber(mut raw)) => Loss::Huber {
-            delta: parameters("coding.loss.huber", &mut |table| {
-                table.number("delta", raw.delta.take())
-            }),
+            delta: parameters("coding.loss.huber", &mut |table| table.number("delta", raw.delta.take())),
         },
         Some(schema::Loss::Power(mut raw)) => Loss::Power {
             exponent: parameters("coding.loss.power", &mut |table| {
@@ -179,13 +142,8 @@ fn learn(findings: &mut Findings<'_>, table: Value<schema::Learn>) -> Learn {
         None | Some(schema::Objective::Reconstruction) => Unsupervised::Reconstruction,
         Some(schema::Objective::Full) => Unsupervised::Full,
     };
-    let (descent, require_convergence) =
-        descent::descent(&mut table, raw, descent::Method::ProximalGradient);
-    Learn {
-        objective,
-        descent,
-        require_convergence,
-    }
+    let (descent, require_convergence) = descent::descent(&mut table, raw, descent::Method::ProximalGradient);
+    Learn { objective, descent, require_convergence }
 }
 
 fn task(findings: &mut Findings<'_>, table: Value<schema::Task>) -> Task {
@@ -217,19 +175,14 @@ fn task(findings: &mut Findings<'_>, table: Value<schema::Task>) -> Task {
         );
     }
     let (descent, require_convergence) = descent::descent(&mut table, raw, descent::Method::Adam);
-    Task {
-        start,
-        logistic,
-        descent,
-        require_convergence,
-    }
+    Task { start, logistic, descent, require_convergence }
 }
 
 fn evaluation(findings: &mut Findings<'_>, table: Value<schema::Evaluation>) -> Evaluation {
     let (mut table, raw) = Table::open(findings, "evaluation", table);
     let folds = table.count("folds", raw.folds);
     let ridges = match &raw.ridges {
-        None => vec![0.001, 0.01, 0.1, 1.0, 10.0, 100.0],
+        None => vec![1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0],
         Some(ridges) => ridges.get_ref().clone(),
     };
     if ridges.is_empty() || !ridges.iter().all(|ridge| ridge.is_finite() && *ridge > 0.0) {
