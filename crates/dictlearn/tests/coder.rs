@@ -11,7 +11,8 @@ use dictlearn::loss::Loss;
 use dictlearn::lower::LowerLevel;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, MatRef, Side};
-use solvers::proximal_gradient::{ProximalGradient, StepRule};
+use solvers::proximal_gradient::ProximalGradient;
+use solvers::step_rule::StepRule;
 use solvers::smooth::Smooth;
 use std::collections::BTreeMap;
 
