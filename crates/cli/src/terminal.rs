@@ -149,7 +149,7 @@ fn evaluation(rows: &[EvaluationRow]) -> String {
         ]);
     }
     out.push_str(&table(&lines));
-    if rows.iter().any(|row| !row.converged) {
+    if rows.iter().any(|row| row.converged == Some(false)) {
         out.push_str("some heads did not converge\n");
     }
     out
