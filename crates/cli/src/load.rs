@@ -72,6 +72,19 @@ pub enum LoadError {
         /// The file of the samples.
         origin: String,
     },
+    /// A sample that preprocessing carries beyond the range of f64.
+    #[error(
+        "{origin}: row {row} (counted from 0) holds {value} after data.preprocessing: \
+         bring data.preprocessing.scale nearer to 0"
+    )]
+    Overflow {
+        /// The file, or the kind of data.
+        origin: String,
+        /// 0-based row.
+        row: usize,
+        /// What the value became.
+        value: f64,
+    },
     /// A training part too small to learn from or to choose a ridge in.
     #[error("{origin}: {problem}")]
     Split {
@@ -286,6 +299,10 @@ fn classes(values: Vec<f64>, positive: Option<&[f64]>, path: &Path) -> Result<Ve
 fn preprocess(raw: Raw, experiment: &Experiment) -> Result<Data, LoadError> {
     let rows = |part: &[usize]| gather(raw.samples.as_ref(), part);
     let refuse = |error: Error, part: &[usize]| {
+        if let Error::NotFinite { what: "preprocessed samples", row, value, .. } = error {
+            let row = part[row];
+            return LoadError::Overflow { origin: raw.origin.clone(), row, value };
+        }
         // The library counts within the part; the user in the file.
         let error = match error {
             Error::ZeroNorm { what: "sample", index, remedy } => {

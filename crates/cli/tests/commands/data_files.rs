@@ -1,5 +1,7 @@
 //! Samples in every format that is read: the same values give the same bits.
 
+use testkit::assert_close;
+
 use crate::bytes::{f8, npy, npz};
 use crate::lab::Lab;
 use crate::results::Results;
@@ -169,4 +171,28 @@ fn a_dictionary_is_where_the_next_run_starts() {
     for file in ["dictionary_without_task.npy", "dictionary.npy", "task_weights.npy", "codes.npz"] {
         assert!(first.files[file] == next.files[file], "{file}");
     }
+}
+
+/// `x / 100`, less its mean, divided by its norm: by the program or by hand.
+#[test]
+fn preprocessing_is_what_it_says() {
+    let lab = lab();
+    let all = ["data.file.labels=y.npy", "data.file.test_fraction=0.0"];
+    let by_program = results(&lab, &all);
+    let mean = |j: usize| (0..ROWS).map(|i| 0.01 * f64::from(value(i, j))).sum::<f64>() / ROWS as f64;
+    let centred = |i: usize| (0..COLUMNS).map(move |j| 0.01 * f64::from(value(i, j)) - mean(j));
+    let by_hand = (0..ROWS).flat_map(|i| {
+        let length = centred(i).map(|x| x * x).sum::<f64>().sqrt();
+        centred(i).map(move |x| x / length)
+    });
+    lab.write("h.npy", &array("<f8", &f8(&by_hand.collect::<Vec<_>>())));
+    let none = ["data.file.samples=h.npy", "data.preprocessing={}"];
+    let by_hand = results(&lab, &[&all[..], &none].concat());
+    for stage in ["/without_task/objective", "/with_task/objective"] {
+        // Rounding of 1e-16 in the samples, carried through ten steps.
+        assert_close(by_hand.number(stage), by_program.number(stage), 1e-10, 0.0);
+    }
+    let unscaled = [&all[..], &["data.preprocessing={ scale = 0.01 }"]].concat();
+    let differs = results(&lab, &unscaled).number("/without_task/objective");
+    assert!((differs - by_hand.number("/without_task/objective")).abs() > 1e-3);
 }
