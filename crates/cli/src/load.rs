@@ -180,7 +180,8 @@ fn check_split(raw: &Raw, experiment: &Experiment) -> Result<(), LoadError> {
     if experiment.task.is_some() && smaller == 0 {
         let label = if ones == 0 { 0 } else { 1 };
         return refuse(format!(
-            "all {n} training samples have label {label}, the task needs both: take other samples or lower test_fraction"
+            "all {n} training samples have label {label}, the task needs both: take other samples or \
+             lower test_fraction"
         ));
     }
     if held_out > 0 && smaller < folds {
