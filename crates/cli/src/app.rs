@@ -4,7 +4,7 @@
 use crate::args::{CheckArgs, Command, RunArgs};
 use crate::config::{self, ConfigError, Experiment, to_toml};
 use crate::load::{LoadError, initial_dictionary, load};
-use crate::progress::Watcher;
+use crate::progress::{Watcher, interrupted, say_aside};
 use crate::results::{self, ResultsError};
 use crate::run::{Report, RunError, run};
 use crate::terminal;
@@ -39,7 +39,7 @@ pub fn execute(command: &Command) -> u8 {
         Command::Check(args) => check_command(args).map(|()| 0),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("{failure}");
+        say_aside(&failure.to_string());
         failure.exit_code()
     })
 }
@@ -63,11 +63,15 @@ fn run_command(args: &RunArgs) -> Result<u8, Failure> {
 }
 
 fn experiment_to_folder(experiment: &Experiment, folder: &Path, args: &RunArgs) -> Result<u8, Failure> {
+    let mut watcher = Watcher::new(args.quiet);
     results::claim(folder, experiment, args.force)?;
     let data = load(experiment)?;
-    let mut watcher = Watcher::new(args.quiet);
     let report = run(experiment, &data, &mut watcher)?;
     drop(watcher);
+    // Between the last step and here nobody asks the watcher.
+    if interrupted() {
+        return Err(RunError::Interrupted.into());
+    }
     results::write(folder, experiment, &data, &report)?;
     if !args.quiet {
         say(&terminal::summary(experiment, &data, &report));
@@ -78,7 +82,7 @@ fn experiment_to_folder(experiment: &Experiment, folder: &Path, args: &RunArgs) 
 
 fn verdict(experiment: &Experiment, report: &Report) -> u8 {
     let shortfalls = report.shortfalls(experiment);
-    shortfalls.iter().for_each(|shortfall| eprintln!("warning: {shortfall}"));
+    shortfalls.iter().for_each(|shortfall| say_aside(&format!("warning: {shortfall}")));
     if shortfalls.is_empty() { 0 } else { 3 }
 }
 

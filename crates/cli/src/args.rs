@@ -65,7 +65,7 @@ pub struct RunArgs {
     /// Folder for the results [default: runs/NAME, the experiment's name]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Worker threads, at least 1; results do not depend on it [default: all cores]
+    /// Worker threads, 1 to 1024; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// Print no progress and no summary; errors are printed
@@ -158,6 +158,10 @@ fn explain(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     }
 }
 
+/// Keeps a slip of the finger from starting threads for minutes.
+const MAX_THREADS: usize = 1024;
+
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
-    text.parse().map_err(|_| "a whole number of at least 1 is accepted")
+    let parsed = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= MAX_THREADS);
+    parsed.ok_or("a whole number from 1 to 1024 is accepted")
 }

@@ -30,8 +30,8 @@ pub struct EvaluationRow {
     pub features: &'static str,
     /// Ridge of the head: chosen by cross-validation, or the task's own.
     pub ridge: f64,
-    /// Whether the fit reached its tolerance.
-    pub converged: bool,
+    /// Whether the fit reached its tolerance; `None` for the head learned with the task, which is not fitted here.
+    pub converged: Option<bool>,
     /// On the training samples.
     pub training: Scores,
     /// On the held-out samples, where there are some.
@@ -124,7 +124,7 @@ pub(crate) fn evaluate(
         rows.push(EvaluationRow {
             features: "codes with task, head learned with them",
             ridge: task.logistic.l2,
-            converged: true,
+            converged: None,
             training: score(head, &learned.coded.codes, labels),
             held_out: outside(learned)?.map(|(codes, labels)| score(head, &codes, labels)),
         });
@@ -156,7 +156,7 @@ fn fitted(
     Ok(EvaluationRow {
         features,
         ridge,
-        converged: fitted.converged,
+        converged: Some(fitted.converged),
         training: score(&fitted.head, inside, labels),
         held_out: Some(score(&fitted.head, &outside, test_labels)),
     })

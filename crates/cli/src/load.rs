@@ -53,6 +53,46 @@ pub enum LoadError {
         /// The file of the samples.
         samples: PathBuf,
     },
+    /// A weight that is negative or not finite.
+    #[error(
+        "{}: weight {value} at row {row} (counted from 0): weights must be finite and not negative",
+        path.display()
+    )]
+    Weight {
+        /// The file.
+        path: PathBuf,
+        /// 0-based row.
+        row: usize,
+        /// The weight found.
+        value: f64,
+    },
+    /// A task without labels.
+    #[error("{origin}: the task needs labels: name them with data.file.labels or data.file.label_column")]
+    NoLabels {
+        /// The file of the samples.
+        origin: String,
+    },
+    /// A sample that preprocessing carries beyond the range of f64.
+    #[error(
+        "{origin}: row {row} (counted from 0) holds {value} after data.preprocessing: \
+         bring data.preprocessing.scale nearer to 0"
+    )]
+    Overflow {
+        /// The file, or the kind of data.
+        origin: String,
+        /// 0-based row.
+        row: usize,
+        /// What the value became.
+        value: f64,
+    },
+    /// A training part too small to learn from or to choose a ridge in.
+    #[error("{origin}: {problem}")]
+    Split {
+        /// The file, or the kind of data.
+        origin: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// Labels that do not make two classes.
     #[error("{}: {problem}", path.display())]
     Classes {
@@ -118,7 +158,39 @@ pub fn load(experiment: &Experiment) -> Result<Data, LoadError> {
         Source::Digits { split, positive } => embedded_digits(*split, positive),
         Source::File(source) => from_files(source, experiment.seed)?,
     };
+    check_split(&raw, experiment)?;
     preprocess(raw, experiment)
+}
+
+/// Whether the training part has what the run will ask of it, so that no work is lost to an error at its end.
+fn check_split(raw: &Raw, experiment: &Experiment) -> Result<(), LoadError> {
+    let origin = raw.origin.clone();
+    let (n, held_out) = (raw.training.len(), raw.held_out.len());
+    let refuse = |problem: String| Err(LoadError::Split { origin: raw.origin.clone(), problem });
+    if n == 0 {
+        return refuse(format!(
+            "all {held_out} samples are held out, none is left to learn from: lower test_fraction"
+        ));
+    }
+    let Some(labels) = &raw.labels else {
+        return if experiment.task.is_some() { Err(LoadError::NoLabels { origin }) } else { Ok(()) };
+    };
+    let ones = raw.training.iter().filter(|&&row| labels[row] == 1.0).count();
+    let (smaller, folds) = (ones.min(n - ones), experiment.evaluation.folds);
+    if experiment.task.is_some() && smaller == 0 {
+        let label = if ones == 0 { 0 } else { 1 };
+        return refuse(format!(
+            "all {n} training samples have label {label}, the task needs both: take other samples or \
+             lower test_fraction"
+        ));
+    }
+    if held_out > 0 && smaller < folds {
+        return refuse(format!(
+            "the smaller class has {smaller} training samples, too few for evaluation.folds = {folds}: \
+             lower one of evaluation.folds and test_fraction, or take more samples"
+        ));
+    }
+    Ok(())
 }
 
 fn embedded_digits(index: usize, positive: &[u8]) -> Raw {
@@ -157,6 +229,9 @@ fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadError> {
     };
     let labels = labels.map(|values| classes(values, source.positive.as_deref(), label_path)).transpose()?;
     let weights = source.weights.as_ref().map(|file| one_a_sample(file, "weights")).transpose()?;
+    if let (Some(weights), Some(file)) = (&weights, &source.weights) {
+        check_weights(weights, &file.path)?;
+    }
     let (training, held_out) = hold_out(array.rows, labels.as_deref(), source.test_fraction, seed);
     Ok(Raw {
         origin: path.display().to_string(),
@@ -167,6 +242,14 @@ fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadError> {
         training,
         held_out,
     })
+}
+
+/// All of them, though those of held-out samples are not used: the row is the file's.
+fn check_weights(weights: &[f64], path: &Path) -> Result<(), LoadError> {
+    match weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+        None => Ok(()),
+        Some(row) => Err(LoadError::Weight { path: path.to_owned(), row, value: weights[row] }),
+    }
 }
 
 fn file(file: &ArrayFile, csv: &CsvOptions, label: Option<Column>) -> read::Source {
@@ -217,6 +300,10 @@ fn classes(values: Vec<f64>, positive: Option<&[f64]>, path: &Path) -> Result<Ve
 fn preprocess(raw: Raw, experiment: &Experiment) -> Result<Data, LoadError> {
     let rows = |part: &[usize]| gather(raw.samples.as_ref(), part);
     let refuse = |error: Error, part: &[usize]| {
+        if let Error::NotFinite { what: "preprocessed samples", row, value, .. } = error {
+            let row = part[row];
+            return LoadError::Overflow { origin: raw.origin.clone(), row, value };
+        }
         // The library counts within the part; the user in the file.
         let error = match error {
             Error::ZeroNorm { what: "sample", index, remedy } => {

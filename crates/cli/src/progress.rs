@@ -7,7 +7,7 @@ use crate::run::{Monitor, Stage};
 use crate::terminal::significant;
 use dictlearn::learner::Record;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +16,16 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_secs(5);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C was pressed since the first [`Watcher`] was made.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// Prints a line to standard error; that nobody reads it (`2>&1 | head`) is no error.
+pub fn say_aside(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Shows steps and hears Ctrl-C.
 pub struct Watcher {
@@ -75,7 +85,7 @@ impl Monitor for Watcher {
             View::Nothing => {}
             View::Lines { steps, last } => {
                 if last.elapsed() >= INTERVAL {
-                    eprintln!("{} {}/{steps}: {}", stage.name(), record.iteration, line(record));
+                    say_aside(&format!("{} {}/{steps}: {}", stage.name(), record.iteration, line(record)));
                     *last = Instant::now();
                 }
             }
@@ -84,7 +94,7 @@ impl Monitor for Watcher {
                 bar.set_message(line(record));
             }
         }
-        if INTERRUPTED.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

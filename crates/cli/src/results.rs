@@ -36,14 +36,26 @@ pub enum ResultsError {
         .0.display()
     )]
     Occupied(PathBuf),
+    /// The folder has files of these names, but no config that says which run they are of.
+    #[error(
+        "{} would be overwritten, and no config.toml says that a run wrote it: choose another folder with --out, or \
+         replace it with --force",
+        .0.display()
+    )]
+    Foreign(PathBuf),
 }
 
 /// Checks, before any work is done, that results may go to `folder` and can be written there.
 ///
 /// # Errors
-/// The folder holds another config's results (and `force` is not set), or is not writable. Nothing is left behind.
+/// The folder holds another config's results or files of the same names (and `force` is not set), or is not writable.
+/// Nothing is left behind.
 pub fn claim(folder: &Path, experiment: &Experiment, force: bool) -> Result<(), ResultsError> {
     let config = folder.join("config.toml");
+    let foreign = || NAMES.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    if let (false, false, Some(path)) = (force, config.exists(), foreign()) {
+        return Err(ResultsError::Foreign(path));
+    }
     if !force && config.exists() {
         let same = std::fs::read_to_string(&config).is_ok_and(|text| text == to_toml(experiment));
         if !same {
@@ -91,7 +103,7 @@ pub fn write(
         CodesFormat::None => {}
     }
     let written = out.commit()?;
-    for name in OPTIONAL {
+    for name in &NAMES[NAMES.len() - OPTIONAL..] {
         let path = folder.join(name);
         if !written.contains(&path) {
             let _ = std::fs::remove_file(path);
@@ -100,8 +112,17 @@ pub fn write(
     Ok(())
 }
 
-/// Files that some runs write and others do not.
-const OPTIONAL: [&str; 4] = ["dictionary_without_task.npy", "task_weights.npy", "codes.npz", "codes.npy"];
+/// Every file of a run but `config.toml`; the last [`OPTIONAL`] of them some runs write and others do not.
+const NAMES: [&str; 7] = [
+    "history.csv",
+    "summary.json",
+    "dictionary.npy",
+    "dictionary_without_task.npy",
+    "task_weights.npy",
+    "codes.npz",
+    "codes.npy",
+];
+const OPTIONAL: usize = 4;
 
 /// Columns of the matrix as rows of the array.
 fn matrix(writer: impl Write, matrix: MatRef<'_, f64>) -> io::Result<()> {

@@ -115,7 +115,8 @@ impl Report {
             if learned.status == Status::Diverged {
                 let last = learned.history.len();
                 found.push(format!(
-                    "{}: diverged after {last} steps (the objective is no longer finite); the last finite point is kept",
+                    "{}: diverged after {last} steps (the objective is no longer finite); the last finite point is kept: \
+                     take a smaller step, or scale the samples down with data.preprocessing.scale",
                     stage.name()
                 ));
             } else if required && learned.status != Status::Converged {

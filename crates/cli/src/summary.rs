@@ -73,7 +73,7 @@ struct TaskLoss {
 struct Evaluation {
     features: &'static str,
     ridge: f64,
-    converged: bool,
+    converged: Option<bool>,
     training: ScoresOf,
     held_out: Option<ScoresOf>,
 }

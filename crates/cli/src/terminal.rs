@@ -77,7 +77,8 @@ fn descents(experiment: &Experiment, report: &Report) -> String {
     }
     let mut out = table(&rows);
     let coding = &report.coding;
-    if coding.not_converged > 0 {
+    // Of a dictionary that diverged no code is asked.
+    if coding.not_converged > 0 && report.result().status != Status::Diverged {
         let tolerance = experiment.coding.options.tolerance;
         let _ = writeln!(
             out,
@@ -149,7 +150,7 @@ fn evaluation(rows: &[EvaluationRow]) -> String {
         ]);
     }
     out.push_str(&table(&lines));
-    if rows.iter().any(|row| !row.converged) {
+    if rows.iter().any(|row| row.converged == Some(false)) {
         out.push_str("some heads did not converge\n");
     }
     out
