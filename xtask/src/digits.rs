@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn cells_are_the_mean_and_the_range_over_the_splits() {
         let text = table(&[split("codes", 0.5), split("codes", 0.75), split("codes", 0.25)]);
-        let last = "| codes | 1.0000 (1.0000 to 1.0000) | 0.5000 (0.2500 to 0.7500) | 0.2500 (0.2500 to 0.2500) |";
+        let last =
+            "| codes | 1.0000 (1.0000 to 1.0000) | 0.5000 (0.2500 to 0.7500) | 0.2500 (0.2500 to 0.2500) |";
         assert_eq!(text.expect("the splits agree").lines().last(), Some(last));
     }
 

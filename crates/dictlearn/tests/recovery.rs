@@ -5,7 +5,7 @@
 
 use dictlearn::active_set::CoderOptions;
 use dictlearn::dictionary::{Constraint, Initialization, recovery};
-use dictlearn::learner::{DescentOptions, Learned, Learner, Optimizer, Project};
+use dictlearn::learner::{DescentOptions, Learned, Learner, Optimizer, Progress, Project, Status};
 use dictlearn::loss::Loss;
 use dictlearn::lower::LowerLevel;
 use dictlearn::objective::{Objective, TrainingData};
@@ -14,9 +14,9 @@ use std::ops::ControlFlow;
 
 const N_ATOMS: usize = 20;
 
-fn signal(seed: u64) -> Synthetic {
+fn signal(n_samples: usize, seed: u64) -> Synthetic {
     let options = SyntheticOptions {
-        n_samples: 1500,
+        n_samples,
         n_features: 16,
         n_atoms: N_ATOMS,
         n_nonzero: 3,
@@ -41,27 +41,46 @@ fn learn(signal: &Synthetic, loss: Loss, regularization: f64, seed: u64) -> Lear
     };
     let descent = DescentOptions {
         optimizer,
-        max_iterations: 150,
+        max_iterations: 100,
         tolerance: 1e-5,
         batch_size: None,
         project: Project::EachStep,
     };
     let data = TrainingData { samples, labels: None, weights: None };
-    let go_on = &mut |_: dictlearn::learner::Progress<'_>| ControlFlow::Continue(());
+    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
     learner.learn(data, start.as_ref(), Objective::Full, &descent, seed, go_on).unwrap()
 }
 
+/// Best `abs(cos)` of each planted atom: the mean and the least.
+fn mean_and_least(signal: &Synthetic, learned: &Learned) -> (f64, f64) {
+    let found = recovery(signal.dictionary.as_ref(), learned.dictionary.as_ref());
+    let mean = found.iter().sum::<f64>() / found.len() as f64;
+    (mean, found.into_iter().fold(1.0, f64::min))
+}
+
+/// One start in five or so ends where one atom is missed; its objective is higher, so the better of two tells.
 #[test]
-fn explore() {
-    for (loss, lam) in [(Loss::Squared, 0.1), (Loss::Squared, 0.2), (Loss::Huber { delta: 0.5 }, 0.1)] {
-        for seed in 0..8 {
-            let t = std::time::Instant::now();
-            let signal = signal(seed);
-            let learned = learn(&signal, loss, lam, seed);
-            let found = recovery(signal.dictionary.as_ref(), learned.dictionary.as_ref());
-            let mean = found.iter().sum::<f64>() / found.len() as f64;
-            let worst = found.iter().copied().fold(1.0, f64::min);
-            println!("{loss:?} {lam} seed {seed}: mean {mean:.5} min {worst:.5} {:?} {} steps nc {} ev {:.4} {:.2}s", learned.status, learned.history.len(), learned.coded.report.not_converged, learned.explained_variance, t.elapsed().as_secs_f64());
-        }
+fn the_better_of_two_starts_finds_every_planted_atom() {
+    for seed in 0..5 {
+        let signal = signal(1500, seed);
+        let starts = [100, 200].map(|start| learn(&signal, Loss::Squared, 0.2, start + seed));
+        let [first, second] = &starts;
+        let best = if first.objective < second.objective { first } else { second };
+        assert_eq!(best.status, Status::Converged, "seed {seed}");
+        let (mean, least) = mean_and_least(&signal, best);
+        assert!(mean > 0.999 && least > 0.998, "seed {seed}: mean {mean}, least {least}");
     }
+}
+
+/// A third of the samples carry an error of 8 in one entry: the squared loss learns the errors, Huber's the atoms.
+#[test]
+fn the_huber_loss_finds_atoms_behind_gross_errors() {
+    let mut signal = signal(600, 4);
+    (0..600).step_by(3).for_each(|i| signal.samples[(i % 16, i)] += 8.0);
+    let [squared, huber] = [Loss::Squared, Loss::Huber { delta: 0.2 }].map(|loss| {
+        let learned = learn(&signal, loss, 0.1, 7);
+        mean_and_least(&signal, &learned).0
+    });
+    println!("squared {squared}, huber {huber}");
+    assert!(huber > squared + 0.1, "squared {squared}, huber {huber}");
 }
