@@ -72,15 +72,17 @@ fn the_better_of_two_starts_finds_every_planted_atom() {
     }
 }
 
-/// A third of the samples carry an error of 8 in one entry: the squared loss learns the errors, Huber's the atoms.
+/// A third of the samples carry an error of 8 in one entry: the squared loss learns the errors, Huber's all atoms but
+/// one at most (one start each).
 #[test]
 fn the_huber_loss_finds_atoms_behind_gross_errors() {
-    let mut signal = signal(600, 4);
-    (0..600).step_by(3).for_each(|i| signal.samples[(i % 16, i)] += 8.0);
-    let [squared, huber] = [Loss::Squared, Loss::Huber { delta: 0.2 }].map(|loss| {
-        let learned = learn(&signal, loss, 0.1, 7);
-        mean_and_least(&signal, &learned).0
-    });
-    println!("squared {squared}, huber {huber}");
-    assert!(huber > squared + 0.1, "squared {squared}, huber {huber}");
+    for seed in 0..4 {
+        let mut signal = signal(900, seed);
+        (0..900).step_by(3).for_each(|i| signal.samples[(i % 16, i)] += 8.0);
+        let [squared, huber] = [Loss::Squared, Loss::Huber { delta: 0.1 }].map(|loss| {
+            let learned = learn(&signal, loss, 0.1, 7);
+            mean_and_least(&signal, &learned).0
+        });
+        assert!(huber > 0.97 && squared < 0.8, "seed {seed}: squared {squared}, huber {huber}");
+    }
 }
