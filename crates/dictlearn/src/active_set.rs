@@ -6,6 +6,8 @@
 //! 3. Newton direction on `S`: `(D_S^T diag(phi''(r)) D_S + ridge I) p = g_S - lambda s_S`; newcomers whose `p_j` points
 //!    out of their orthant leave again.
 //! 4. `t = 1, 1/2, ...`: coordinates of `c + t p` that left their orthant are set to zero; accept by Armijo's rule on `P`.
+//!    Where the loss is quadratic in pieces (squared, Huber) and this fails, or `H` was singular: the `t` that minimises
+//!    `P(c + t p)`, exactly. Along a null direction of `H` it moves on until a coefficient vanishes or a residual bends.
 //! 5. Safeguard where 4 fails, and now and then: majorised coordinate-descent sweeps, which always decrease `P`.
 //!
 //! A solution is then computed anew from its sorted support, signs and (Huber) outliers, with a fresh factor, so that
@@ -13,10 +15,14 @@
 //! matrix); a handful of rounds where `s` is well below `d`.
 //! Source: active sets as in Lee, Battle, Raina, Ng (2007), feature-sign search; projection as in Bertsekas (1982).
 
+mod exact_line;
+mod settle;
+
 use crate::error::InvalidOption;
 use crate::loss::Loss;
 use crate::lower::Problem;
-use linalg::columns::{add_scaled, dot};
+use exact_line::{Event, first_root, push_residual};
+use linalg::columns::{add_scaled, column, dot};
 use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
 
 /// How far one sample's code is solved.
@@ -60,10 +66,15 @@ pub struct SampleOutcome {
 
 /// Newcomers per round.
 const BLOCK: usize = 16;
-/// Rounds between safeguard sweeps.
-const SWEEP_PERIOD: usize = 12;
-/// Halvings of a Newton step before the safeguard.
-const HALVINGS: usize = 40;
+/// Round of the first safeguard sweep; the next come at twice the round each: near `s = d` a sweep brings in more atoms
+/// than a solution has, and every one of them costs a round to leave.
+const FIRST_SWEEP: usize = 12;
+/// Lengths `1, 1/2, ..` of a projected step that are tried before the safeguard.
+const HALVINGS: i32 = 40;
+/// The same where an exact line search comes next.
+const HALVINGS_BEFORE_EXACT: i32 = 8;
+/// Violation above which `g` from the Gram matrix is good enough: its rounding is far below for codes of moderate size.
+const QUICK: f64 = 1e-6;
 /// Relative distance from a kink below which it is counted.
 const KINK: f64 = 1e-9;
 
@@ -76,10 +87,15 @@ pub struct Workspace {
     residual: Vec<f64>,
     slopes: Vec<f64>,
     gradient: Vec<f64>,
+    /// `g` at the code 0, if the solve began there.
+    at_zero: Vec<f64>,
     direction: Vec<f64>,
     trial: Vec<f64>,
     trial_residual: Vec<f64>,
+    events: Vec<Event>,
     factor: SpdFactor,
+    /// Whether the last Hessian was singular.
+    flat: bool,
 }
 
 impl Workspace {
@@ -103,25 +119,51 @@ impl Workspace {
     ) -> SampleOutcome {
         self.reset(problem, start);
         let scale = self.scale(problem, sample);
-        let mut violation = f64::INFINITY;
-        for round in 0..options.max_iterations {
-            self.refresh(problem, sample);
-            violation = self.violation(problem) / scale;
+        let (mut violation, mut next_sweep) = (f64::INFINITY, FIRST_SWEEP);
+        for round in 0..=options.max_iterations {
+            violation = self.refresh_at(problem, sample, round, scale);
             if violation <= options.tolerance {
                 violation = self.settle(problem, sample, violation, scale);
                 return self.outcome(problem, true, violation);
             }
-            if violation.is_nan() {
+            if violation.is_nan() || round == options.max_iterations {
                 break;
             }
             let moved = self.newton_round(problem, sample);
-            if !moved || round % SWEEP_PERIOD == SWEEP_PERIOD - 1 {
+            if !moved || round == next_sweep {
                 self.sweeps(problem, sample);
+                next_sweep = next_sweep.max(2 * round);
+            }
+        }
+        self.outcome(problem, false, violation)
+    }
+
+    /// Residual, slopes and `g` of a round, and the violation. In the first rounds from zero, `g = D^T x - G c - ridge c`
+    /// where there is a Gram matrix `G`: `2 k s` flops; what looks near a solution is computed from its residual.
+    fn refresh_at(&mut self, problem: &Problem, sample: &[f64], round: usize, scale: f64) -> f64 {
+        let by_gram = (1..FIRST_SWEEP).contains(&round)
+            && self.at_zero.len() == problem.n_components()
+            && self.support.len() < problem.n_features();
+        if let (Some(gram), true) = (problem.gram(), by_gram) {
+            self.refresh_residual(problem, sample);
+            self.gradient.copy_from_slice(&self.at_zero);
+            for &j in &self.support {
+                add_scaled(&mut self.gradient, -self.code[j], column(gram, j));
+            }
+            self.subtract_ridge(problem);
+            let violation = self.violation(problem) / scale;
+            if violation > QUICK {
+                return violation;
             }
         }
         self.refresh(problem, sample);
-        violation = if violation.is_nan() { violation } else { self.violation(problem) / scale };
-        self.outcome(problem, violation <= options.tolerance, violation)
+        if round == 0 {
+            self.at_zero.clear();
+            if self.support.is_empty() {
+                self.at_zero.extend_from_slice(&self.gradient);
+            }
+        }
+        self.violation(problem) / scale
     }
 
     fn reset(&mut self, problem: &Problem, start: impl Iterator<Item = (usize, f64)>) {
@@ -159,12 +201,23 @@ impl Workspace {
 
     /// Residual, slopes and `g` at the code.
     fn refresh(&mut self, problem: &Problem, sample: &[f64]) {
-        let code = &self.code;
-        problem.residual(sample, self.support.iter().map(|&j| (j, code[j])), &mut self.residual);
-        problem.lower.loss.slopes(&self.residual, &mut self.slopes);
+        self.refresh_residual(problem, sample);
         problem.correlations(&self.slopes, &mut self.gradient);
+        self.subtract_ridge(problem);
+    }
+
+    fn refresh_residual(&mut self, problem: &Problem, sample: &[f64]) {
+        let code = &self.code;
+        let pairs = self.support.iter().map(|&j| (j, code[j]));
+        problem.residual(sample, pairs, &mut self.residual);
+        problem.lower.loss.slopes(&self.residual, &mut self.slopes);
+    }
+
+    fn subtract_ridge(&mut self, problem: &Problem) {
         let ridge = problem.lower.ridge();
-        self.support.iter().for_each(|&j| self.gradient[j] -= ridge * code[j]);
+        for &j in &self.support {
+            self.gradient[j] -= ridge * self.code[j];
+        }
     }
 
     /// Largest KKT violation, absolute; NaN if an entry is not a number.
@@ -243,27 +296,36 @@ impl Workspace {
     }
 
     /// `direction <- H^-1 direction` on the support. A deficient `H` gets a relative shift of 1e-10 (still a descent
-    /// direction); with lambda = 0 the solution of least norm is taken instead.
+    /// direction); with lambda = 0 the solution of least norm is taken instead, if there is one.
     fn solve_hessian(&mut self, problem: &Problem) {
         let s = self.support.len();
         problem.hessian(&self.support, &self.residual, self.factor.start(s));
-        if matches!(self.factor.factor(), SpdStatus::Definite { .. }) {
+        self.flat = !matches!(self.factor.factor(), SpdStatus::Definite { .. });
+        if !self.flat {
             self.factor.solve(&mut self.direction);
             return;
         }
         let mut hessian = vec![0.0; s * s];
         problem.hessian(&self.support, &self.residual, &mut hessian);
-        if problem.lower.regularization == 0.0 {
-            if let Some((solution, _)) = minimum_norm_solve(&hessian, &self.direction) {
+        let least_norm = (problem.lower.regularization == 0.0)
+            .then(|| minimum_norm_solve(&hessian, &self.direction))
+            .flatten();
+        match least_norm {
+            Some((solution, _)) if solves(&hessian, &solution, &self.direction) => {
                 self.direction = solution;
             }
-            return;
+            _ => self.solve_shifted(&hessian),
         }
+    }
+
+    /// `direction <- (H + shift I)^-1 direction` with the smallest shift that makes it definite.
+    fn solve_shifted(&mut self, hessian: &[f64]) {
+        let s = self.support.len();
         let largest = (0..s).map(|a| hessian[a * s + a]).fold(0.0, f64::max);
         let mut shift = if largest > 0.0 { 1e-10 * largest } else { 1.0 };
         loop {
             let matrix = self.factor.start(s);
-            matrix.copy_from_slice(&hessian);
+            matrix.copy_from_slice(hessian);
             (0..s).for_each(|a| matrix[a * s + a] += shift);
             if matches!(self.factor.factor(), SpdStatus::Definite { .. }) || shift > largest.max(1.0) {
                 break;
@@ -275,31 +337,69 @@ impl Workspace {
 
     /// Step 4: moves the code; `false` (code unchanged) where no step length decreases the objective.
     fn line_search(&mut self, problem: &Problem, sample: &[f64]) -> bool {
-        let lambda = problem.lower.regularization;
-        let before = self.objective(problem, &self.residual, self.support.iter().map(|&j| self.code[j]));
-        let mut t = 1.0;
-        for _ in 0..HALVINGS {
-            self.trial.clear();
-            let mut expected = 0.0;
-            for (a, &j) in self.support.iter().enumerate() {
-                let moved = self.code[j] + t * self.direction[a];
-                let inside = lambda == 0.0 || moved * self.signs[a] > 0.0;
-                let kept = if inside { moved } else { 0.0 };
-                expected += (self.gradient[j] - lambda * self.signs[a]) * (kept - self.code[j]);
-                self.trial.push(kept);
-            }
-            let pairs = self.support.iter().copied().zip(self.trial.iter().copied());
-            problem.residual(sample, pairs, &mut self.trial_residual);
-            let after = self.objective(problem, &self.trial_residual, self.trial.iter().copied());
-            if expected > 0.0 && after - before <= -1e-4 * expected + 4.0 * f64::EPSILON * before.abs() {
-                self.support.iter().zip(&self.trial).for_each(|(&j, &c)| self.code[j] = c);
-                self.collect_support();
-                return true;
-            }
-            t *= 0.5;
-        }
+        let objective = self.objective(problem, &self.residual, self.support.iter().map(|&j| self.code[j]));
+        let exact = !matches!(problem.lower.loss, Loss::Power { .. });
+        let halvings = if exact { HALVINGS_BEFORE_EXACT } else { HALVINGS };
+        let moved = (exact && self.flat && self.exact_step(problem))
+            || (0..halvings).any(|h| self.projected_step(problem, sample, objective, f64::from(-h).exp2()))
+            || (exact && self.exact_step(problem));
         self.collect_support();
-        false
+        moved
+    }
+
+    /// `c <- c + t p`, coordinates that left their orthant at zero, if that decreases the objective enough.
+    fn projected_step(&mut self, problem: &Problem, sample: &[f64], before: f64, t: f64) -> bool {
+        let lambda = problem.lower.regularization;
+        self.trial.clear();
+        let mut expected = 0.0;
+        for (a, &j) in self.support.iter().enumerate() {
+            let moved = self.code[j] + t * self.direction[a];
+            let inside = lambda == 0.0 || moved * self.signs[a] > 0.0;
+            let kept = if inside { moved } else { 0.0 };
+            expected += (self.gradient[j] - lambda * self.signs[a]) * (kept - self.code[j]);
+            self.trial.push(kept);
+        }
+        let pairs = self.support.iter().copied().zip(self.trial.iter().copied());
+        problem.residual(sample, pairs, &mut self.trial_residual);
+        let after = self.objective(problem, &self.trial_residual, self.trial.iter().copied());
+        let accepted =
+            expected > 0.0 && after - before <= -1e-4 * expected + 4.0 * f64::EPSILON * before.abs();
+        if accepted {
+            let pairs = self.support.iter().zip(&self.trial);
+            pairs.for_each(|(&j, &c)| self.code[j] = c);
+        }
+        accepted
+    }
+
+    /// `c <- c + t p` with the `t > 0` that minimises `P`, signs free, for losses that are quadratic in pieces; a
+    /// coefficient that stops at zero is exactly zero.
+    fn exact_step(&mut self, problem: &Problem) -> bool {
+        let (lambda, ridge) = (problem.lower.regularization, problem.lower.ridge());
+        let movement = &mut self.trial_residual;
+        movement.fill(0.0);
+        let (mut slope, mut curvature) = (0.0, 0.0);
+        self.events.clear();
+        for (a, &j) in self.support.iter().enumerate() {
+            let (c, p) = (self.code[j], self.direction[a]);
+            add_scaled(movement, p, problem.atom(j));
+            slope -= p * (self.gradient[j] - lambda * self.signs[a]);
+            curvature += ridge * p * p;
+            if lambda > 0.0 && c * p < 0.0 {
+                self.events.push(Event::jump(-c / p, 2.0 * lambda * p.abs()));
+            }
+        }
+        for (&r, &q) in self.residual.iter().zip(movement.iter()) {
+            curvature += push_residual(problem.lower.loss, r, q, &mut self.events);
+        }
+        let Some(t) = first_root(slope, curvature, &mut self.events) else {
+            return false;
+        };
+        for (a, &j) in self.support.iter().enumerate() {
+            let (c, p) = (self.code[j], self.direction[a]);
+            let stops = lambda > 0.0 && c * p < 0.0 && -c / p == t;
+            self.code[j] = if stops { 0.0 } else { c + t * p };
+        }
+        true
     }
 
     fn objective(&self, problem: &Problem, residual: &[f64], code: impl Iterator<Item = f64>) -> f64 {
@@ -347,74 +447,19 @@ impl Workspace {
             h *= 2.0;
         }
     }
+}
 
-    /// The solution anew from sorted support, signs and outliers; kept if it is no worse. Returns the violation.
-    fn settle(&mut self, problem: &Problem, sample: &[f64], violation: f64, scale: f64) -> f64 {
-        if self.support.is_empty() {
-            return violation;
-        }
-        let reached = self.code.clone();
-        let steps = match problem.lower.loss {
-            Loss::Squared | Loss::Huber { .. } => {
-                self.solve_piece(problem, sample);
-                1
-            }
-            Loss::Power { .. } => {
-                self.round_code();
-                4
-            }
-        };
-        for _ in 0..steps {
-            self.newton_correction(problem, sample);
-        }
-        self.refresh(problem, sample);
-        let settled = self.violation(problem) / scale;
-        let same_signs = self.support.iter().zip(&self.signs).all(|(&j, s)| self.code[j] * s > 0.0);
-        let smooth = problem.lower.regularization == 0.0;
-        if (same_signs || smooth) && settled <= violation.max(1e-12) {
-            return settled;
-        }
-        self.code = reached;
-        self.collect_support();
-        self.refresh(problem, sample);
-        violation
-    }
-
-    /// `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda s`: exact for losses that are quadratic in pieces.
-    fn solve_piece(&mut self, problem: &Problem, sample: &[f64]) {
-        let lambda = problem.lower.regularization;
-        let loss = problem.lower.loss;
-        let targets = self.trial_residual.iter_mut().zip(sample.iter().zip(&self.residual));
-        for (target, (&x, &r)) in targets {
-            *target = if loss.curvature(r) > 0.0 { x } else { loss.slope(r) };
-        }
-        self.direction.clear();
-        for (&j, s) in self.support.iter().zip(&self.signs) {
-            let sign = if lambda > 0.0 { lambda * s } else { 0.0 };
-            self.direction.push(dot(problem.atom(j), &self.trial_residual) - sign);
-        }
-        self.solve_hessian(problem);
-        self.support.iter().zip(&self.direction).for_each(|(&j, &c)| self.code[j] = c);
-    }
-
-    /// Coefficients rounded to 24 bits below the largest: forgets the way they were reached.
-    fn round_code(&mut self) {
-        let largest = self.support.iter().map(|&j| self.code[j].abs()).fold(0.0, f64::max);
-        let unit = largest.log2().ceil().exp2() * (-24.0_f64).exp2();
-        for &j in &self.support {
-            let rounded = (self.code[j] / unit).round() * unit;
-            self.code[j] = if rounded == 0.0 { self.code[j] } else { rounded };
+/// Whether `H solution = rhs` to 1e-8 of the largest entry (lower triangle of `H`, column-major).
+fn solves(hessian: &[f64], solution: &[f64], rhs: &[f64]) -> bool {
+    let s = rhs.len();
+    let mut rest = rhs.to_vec();
+    for b in 0..s {
+        rest[b] -= hessian[b * s + b] * solution[b];
+        for a in b + 1..s {
+            rest[a] -= hessian[b * s + a] * solution[b];
+            rest[b] -= hessian[b * s + a] * solution[a];
         }
     }
-
-    /// One full Newton step on the support as it is.
-    fn newton_correction(&mut self, problem: &Problem, sample: &[f64]) {
-        self.refresh(problem, sample);
-        let lambda = problem.lower.regularization;
-        self.direction.clear();
-        let pairs = self.support.iter().zip(&self.signs);
-        self.direction.extend(pairs.map(|(&j, s)| self.gradient[j] - lambda * s));
-        self.solve_hessian(problem);
-        self.support.iter().zip(&self.direction).for_each(|(&j, p)| self.code[j] += p);
-    }
+    let largest = |v: &[f64]| v.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    largest(&rest) <= 1e-8 * largest(rhs)
 }

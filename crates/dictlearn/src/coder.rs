@@ -1,6 +1,6 @@
 //! Codes of all samples: the lower-level problems are independent given the dictionary.
 //!
-//! Threads take blocks of [`BLOCK`] samples from the pool of rayon in force; a code depends on its sample and the
+//! Threads take blocks of `BLOCK` samples from the pool of rayon in force; a code depends on its sample and the
 //! dictionary alone, so results are the same bits for any number of threads. Cost: see [`crate::active_set`], per sample.
 
 use crate::active_set::{CoderOptions, SampleOutcome, Workspace};

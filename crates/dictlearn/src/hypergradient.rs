@@ -17,7 +17,7 @@
 //! For the lower objective itself `g = 0`, so `beta = 0` (envelope theorem). Where `H` is singular the code is not a
 //! differentiable function of the data: `beta` of least norm is used and the sample is counted as rank deficient.
 //! Cost a sample: `s^3/3` (fresh factor), `s^2 d` for `H` without a Gram matrix, and `8 s d`. Memory: three numbers per
-//! entry of [`BLOCK`] samples. Samples are summed in order within each atom: the same bits for any number of threads.
+//! entry of `BLOCK` samples. Samples are summed in order within each atom: the same bits for any number of threads.
 //! Source: implicit function theorem on the active set; Mairal, Bach, Ponce (2012), Task-driven dictionary learning.
 
 use crate::coder;

@@ -93,6 +93,11 @@ impl Problem {
         self.n_components
     }
 
+    /// `D^T D`, where it is kept.
+    pub(crate) fn gram(&self) -> Option<MatRef<'_, f64>> {
+        self.gram.as_ref().map(|gram| gram.as_ref())
+    }
+
     /// Atom `j`.
     pub fn atom(&self, j: usize) -> &[f64] {
         &self.atoms[j * self.n_features..(j + 1) * self.n_features]

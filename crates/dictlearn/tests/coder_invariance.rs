@@ -1,0 +1,258 @@
+//! Codes depend on the problem alone: not on the start, the threads or the neighbours, and they follow the signs, the
+//! order and the scale of what they are given.
+
+mod common;
+
+use common::{EXACT, Instance, LOSSES, code_error_bound, coherent, lasso, nonsense, on_threads};
+use dictlearn::active_set::CoderOptions;
+use dictlearn::loss::Loss;
+use dictlearn::lower::LowerLevel;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn perturbed(instance: &Instance, size: f64) -> Instance {
+    let mut moved = instance.clone();
+    let noise = testkit::normal_vector(moved.dictionary.len(), 77);
+    let pairs = moved.dictionary.iter_mut().zip(noise);
+    pairs.for_each(|(a, e)| *a += size * e);
+    moved
+}
+
+#[test]
+fn the_start_does_not_matter() {
+    let (mut same, mut all) = (BTreeMap::<String, usize>::new(), 0);
+    for instance in [
+        Instance::random("many atoms", 16, 48, 20, 41),
+        Instance::random("few atoms", 16, 8, 20, 42),
+        coherent("cosine .8", 0.8, 43),
+    ] {
+        for elastic_penalty in [0.0, 0.1] {
+            for share in [0.05, 0.3] {
+                all += instance.n();
+                for loss in LOSSES {
+                    let lower = LowerLevel {
+                        loss,
+                        elastic_penalty,
+                        ..lasso(share * instance.largest_regularization(loss))
+                    };
+                    let cold = instance.encode(lower, None, CoderOptions::default());
+                    let near = perturbed(&instance, 1e-3).encode(lower, None, EXACT);
+                    for start in [&near.codes, &nonsense(&instance, 50), &cold.codes] {
+                        let warm = instance.encode(lower, Some(start), CoderOptions::default());
+                        assert_eq!(warm.report.not_converged, 0);
+                        let rows = warm.codes.rows().zip(cold.codes.rows());
+                        let equal = rows.filter(|(w, c)| w == c).count();
+                        *same.entry(format!("{loss:?}")).or_default() += equal;
+                    }
+                }
+            }
+        }
+    }
+    println!("the same bits from three starts, of {}: {same:?}", 3 * all);
+    for (loss, same) in same {
+        assert_eq!(same, 3 * all, "{loss}");
+    }
+}
+
+#[test]
+fn just_enough_iterations_give_the_same_code() {
+    let instance = Instance::random("iterations", 12, 30, 1, 44);
+    for loss in LOSSES {
+        let lower = lasso(0.1 * instance.largest_regularization(loss));
+        let lower = LowerLevel { loss, ..lower };
+        let code = instance.encode(lower, None, CoderOptions::default());
+        let with = |max_iterations| {
+            let options = CoderOptions { max_iterations, ..CoderOptions::default() };
+            instance.encode(lower, None, options)
+        };
+        let enough = (1..100).find(|&m| with(m).report.not_converged == 0);
+        assert_eq!(enough.map(with), Some(code), "{loss:?}");
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter() {
+    let instance = Instance::random("threads", 10, 25, 75, 51);
+    for loss in LOSSES {
+        let lower =
+            LowerLevel { elastic_penalty: 0.01, loss, ..lasso(0.1 * instance.largest_regularization(loss)) };
+        let encode = || instance.encode(lower, None, CoderOptions::default());
+        let one = on_threads(1, encode);
+        for threads in [2, 3, 8] {
+            assert_eq!(on_threads(threads, encode), one);
+        }
+    }
+}
+
+#[test]
+fn a_sample_is_coded_alike_in_any_company() {
+    let instance = Instance::random("company", 10, 25, 37, 52);
+    let lower = lasso(0.1 * instance.largest_regularization(Loss::Squared));
+    let together = instance.encode(lower, None, CoderOptions::default());
+    for i in [0, 15, 16, 36] {
+        let alone = Instance { samples: instance.sample(i).to_vec(), ..instance.clone() };
+        let alone = alone.encode(lower, None, CoderOptions::default());
+        assert_eq!(alone.codes.row(0), together.codes.row(i));
+    }
+}
+
+fn scaled(values: &[f64], factor: f64) -> Vec<f64> {
+    values.iter().map(|v| factor * v).collect()
+}
+
+#[test]
+fn signs_of_samples_and_atoms_carry_over_bit_by_bit() {
+    let instance = Instance::random("signs", 10, 25, 12, 53);
+    for loss in LOSSES {
+        let lower =
+            LowerLevel { loss, elastic_penalty: 0.01, ..lasso(0.05 * instance.largest_regularization(loss)) };
+        let codes = instance.encode(lower, None, EXACT).codes;
+        let negated = Instance { samples: scaled(&instance.samples, -1.0), ..instance.clone() };
+        let negative = negated.encode(lower, None, EXACT).codes;
+        assert_eq!(negative.indices(), codes.indices());
+        assert_eq!(negative.values(), scaled(codes.values(), -1.0));
+
+        let mut flipped = instance.clone();
+        for j in (0..25).step_by(2) {
+            flipped.atom_mut(j).iter_mut().for_each(|a| *a = -*a);
+        }
+        let other = flipped.encode(lower, None, EXACT).codes;
+        assert_eq!(other.indices(), codes.indices());
+        let expected: Vec<f64> = codes
+            .indices()
+            .iter()
+            .zip(codes.values())
+            .map(|(&j, &c)| if j % 2 == 0 { -c } else { c })
+            .collect();
+        assert_eq!(other.values(), expected);
+    }
+}
+
+#[test]
+fn codes_scale_with_the_data() {
+    let instance = Instance::random("scale", 10, 25, 12, 54);
+    let lower =
+        LowerLevel { elastic_penalty: 0.25, ..lasso(0.05 * instance.largest_regularization(Loss::Squared)) };
+    let codes = instance.encode(lower, None, EXACT).codes;
+    // P scales with the square of the data when lambda scales with them and the ridge stays.
+    for (factor, error) in
+        [(2.0_f64.powi(40), 0.0), (2.0_f64.powi(-332), 0.0), (1e100, 1e-13), (1e-100, 1e-13)]
+    {
+        let other = Instance { samples: scaled(&instance.samples, factor), ..instance.clone() };
+        let lower = LowerLevel {
+            regularization: factor * lower.regularization,
+            elastic_penalty: lower.elastic_penalty / factor,
+            ..lower
+        };
+        let coded = other.encode(lower, None, EXACT);
+        assert_eq!(coded.report.not_converged, 0, "factor {factor:e}");
+        assert_eq!(coded.codes.indices(), codes.indices());
+        let back = scaled(coded.codes.values(), 1.0 / factor);
+        let difference = testkit::relative_error(&back, codes.values());
+        assert!(difference <= error, "factor {factor:e}: {difference:e}");
+    }
+    // Huber: delta is in the unit of the data.
+    let huber = |delta| LowerLevel { loss: Loss::Huber { delta }, ..lower };
+    let codes = instance.encode(huber(0.2), None, EXACT).codes;
+    let other = Instance { samples: scaled(&instance.samples, 1024.0), ..instance.clone() };
+    let lower = LowerLevel {
+        regularization: 1024.0 * lower.regularization,
+        elastic_penalty: lower.elastic_penalty / 1024.0,
+        ..huber(0.2 * 1024.0)
+    };
+    let large = other.encode(lower, None, EXACT).codes;
+    assert_eq!(scaled(large.values(), 1.0 / 1024.0), codes.values());
+}
+
+#[test]
+fn data_rounded_to_single_precision_give_nearly_the_same_codes() {
+    let instance = Instance::random("single precision", 8, 12, 10, 58);
+    let round = |values: &[f64]| values.iter().map(|&v| f64::from(v as f32)).collect();
+    let rounded = Instance {
+        dictionary: round(&instance.dictionary),
+        samples: round(&instance.samples),
+        ..instance.clone()
+    };
+    for loss in LOSSES {
+        let lower =
+            LowerLevel { loss, elastic_penalty: 0.1, ..lasso(0.1 * instance.largest_regularization(loss)) };
+        let exact = instance.encode(lower, None, EXACT).codes;
+        let single = rounded.encode(lower, None, EXACT).codes;
+        assert_eq!(single.indices(), exact.indices());
+        assert!(testkit::relative_error(single.values(), exact.values()) <= 1e-4);
+        assert!(exact.nnz() * 20 > 12 * 10);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(20),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_small_problem_is_solved_and_its_atoms_may_be_permuted(
+        d in 1_usize..12, k in 1_usize..20, n in 1_usize..4, seed in 0_u64..1000, loss in 0..LOSSES.len(),
+        share in 1e-3..1.0_f64, elastic_penalty in 1e-3..1.0_f64,
+    ) {
+        let instance = Instance::random("any", d, k, n, seed);
+        let lower = LowerLevel {
+            loss: LOSSES[loss],
+            elastic_penalty,
+            ..lasso(share * instance.largest_regularization(LOSSES[loss]))
+        };
+        let coded = instance.encode(lower, None, CoderOptions::default());
+        prop_assert_eq!(coded.report.not_converged, 0);
+        let place = |j: usize| (j + k / 2) % k;
+        let mut other = instance.clone();
+        for j in 0..k {
+            other.atom_mut(place(j)).copy_from_slice(instance.atom(j));
+        }
+        let moved = other.encode(lower, None, CoderOptions::default());
+        for i in 0..n {
+            let code = instance.dense(&coded.codes, i);
+            prop_assert!(instance.violation(&lower, i, &code) <= 1.1e-10);
+            let there = other.dense(&moved.codes, i);
+            let back: Vec<f64> = (0..k).map(|j| there[place(j)]).collect();
+            let bound = code_error_bound(&instance, &lower, i, &code) + code_error_bound(&other, &lower, i, &there);
+            prop_assert!(testkit::max_abs_diff(&code, &back) <= bound + 1e-13);
+        }
+    }
+}
+
+#[test]
+fn beyond_the_range_of_squares_a_code_is_right_or_reported() {
+    let instance = Instance::random("range", 10, 25, 6, 59);
+    for loss in LOSSES {
+        for factor in [1e-300, 1e-200, 1e-120, 1e120, 1e200, 1e300] {
+            let other = Instance { samples: scaled(&instance.samples, factor), ..instance.clone() };
+            let regularization = 0.1 * other.largest_regularization(loss);
+            if !regularization.is_finite() {
+                continue;
+            }
+            let lower = LowerLevel { loss, elastic_penalty: 0.1, ..lasso(regularization) };
+            let options = CoderOptions { max_iterations: 50, ..CoderOptions::default() };
+            let coded = other.encode(lower, None, options);
+            let fails = |&i: &usize| {
+                let violation = other.violation(&lower, i, &other.dense(&coded.codes, i));
+                violation.is_nan() || violation > 1.1e-10
+            };
+            let failing = (0..other.n()).filter(fails).count();
+            assert_eq!(coded.report.not_converged, failing, "{loss:?}, factor {factor:e}");
+        }
+    }
+}
+
+#[test]
+fn a_dictionary_that_is_not_finite_is_reported() {
+    let mut instance = Instance::random("not finite", 6, 9, 3, 60);
+    instance.atom_mut(4)[2] = f64::NAN;
+    for loss in LOSSES {
+        let lower = LowerLevel { loss, ..lasso(0.1) };
+        let coded = instance.encode(lower, None, CoderOptions::default());
+        assert_eq!(coded.report.not_converged, 3);
+        assert!(coded.report.violation.is_nan());
+    }
+}

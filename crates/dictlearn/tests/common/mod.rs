@@ -1,0 +1,212 @@
+//! What the suites share: instances, and the lower level written a second time, entry by entry from its definition.
+#![allow(dead_code, reason = "each suite uses its part")]
+
+use dictlearn::active_set::CoderOptions;
+use dictlearn::coder::{Coded, encode};
+use dictlearn::codes::{Code, Codes};
+use dictlearn::loss::Loss;
+use dictlearn::lower::{LowerLevel, Problem};
+use faer::MatRef;
+
+pub const EXACT: CoderOptions = CoderOptions { tolerance: 1e-13, max_iterations: 1000 };
+
+/// A dictionary `d x k` and samples `d x n`, column-major.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    pub name: &'static str,
+    pub d: usize,
+    pub k: usize,
+    pub dictionary: Vec<f64>,
+    pub samples: Vec<f64>,
+}
+
+impl Instance {
+    /// Gaussian atoms of norm 1 and Gaussian samples of norm about 1.
+    pub fn random(name: &'static str, d: usize, k: usize, n: usize, seed: u64) -> Self {
+        let mut samples = testkit::normal_matrix(d, n, seed + 1000);
+        samples.iter_mut().for_each(|x| *x /= (d as f64).sqrt());
+        Self { name, d, k, dictionary: testkit::unit_columns(d, k, seed), samples }
+    }
+
+    pub fn n(&self) -> usize {
+        self.samples.len() / self.d
+    }
+
+    pub fn atom(&self, j: usize) -> &[f64] {
+        &self.dictionary[j * self.d..(j + 1) * self.d]
+    }
+
+    pub fn sample(&self, i: usize) -> &[f64] {
+        &self.samples[i * self.d..(i + 1) * self.d]
+    }
+
+    pub fn atom_mut(&mut self, j: usize) -> &mut [f64] {
+        &mut self.dictionary[j * self.d..(j + 1) * self.d]
+    }
+
+    pub fn samples(&self) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice(&self.samples, self.d, self.n())
+    }
+
+    pub fn problem(&self, lower: LowerLevel) -> Problem {
+        let dictionary = MatRef::from_column_major_slice(&self.dictionary, self.d, self.k);
+        Problem::new(lower, dictionary)
+    }
+
+    pub fn encode(&self, lower: LowerLevel, start: Option<&Codes>, options: CoderOptions) -> Coded {
+        encode(&self.problem(lower), self.samples(), start, options).expect("valid input")
+    }
+
+    /// `max_ij |d_j . phi'(x_i)|`: the smallest `regularization` at which every code is zero.
+    pub fn largest_regularization(&self, loss: Loss) -> f64 {
+        let mut largest = 0.0_f64;
+        for i in 0..self.n() {
+            for j in 0..self.k {
+                let pairs = self.atom(j).iter().zip(self.sample(i));
+                let correlation: f64 = pairs.map(|(a, &x)| a * slope(loss, x)).sum();
+                largest = largest.max(correlation.abs());
+            }
+        }
+        largest
+    }
+
+    /// Code `i` as a dense vector.
+    pub fn dense(&self, codes: &Codes, i: usize) -> Vec<f64> {
+        let mut dense = vec![0.0; self.k];
+        codes.row(i).iter().for_each(|(j, c)| dense[j] = c);
+        dense
+    }
+
+    pub fn residual(&self, i: usize, code: &[f64]) -> Vec<f64> {
+        let mut residual = self.sample(i).to_vec();
+        for (t, r) in residual.iter_mut().enumerate() {
+            for (j, c) in code.iter().enumerate() {
+                *r -= c * self.dictionary[j * self.d + t];
+            }
+        }
+        residual
+    }
+
+    /// `P(c)` of sample `i`.
+    pub fn objective(&self, lower: &LowerLevel, i: usize, code: &[f64]) -> f64 {
+        let residual = self.residual(i, code);
+        let fit: f64 = residual.iter().map(|&r| value(lower.loss, r)).sum();
+        fit + penalty(lower, code)
+    }
+
+    /// `d_j . phi'(r)` for every atom.
+    pub fn correlations(&self, loss: Loss, residual: &[f64]) -> Vec<f64> {
+        let product = |j| {
+            let pairs = self.atom(j).iter().zip(residual);
+            pairs.map(|(a, &r)| a * slope(loss, r)).sum()
+        };
+        (0..self.k).map(product).collect()
+    }
+
+    /// Largest distance from the optimality conditions of sample `i`, relative to `regularization` (where that is 0,
+    /// to `max_j |d_j . phi'(x)|`).
+    pub fn violation(&self, lower: &LowerLevel, i: usize, code: &[f64]) -> f64 {
+        let lambda = lower.regularization;
+        let v = self.correlations(lower.loss, &self.residual(i, code));
+        let ridge = lambda * lower.elastic_penalty + lower.l2_regularization;
+        let distance = |j: usize| {
+            let g = v[j] - ridge * code[j];
+            if code[j] > 0.0 {
+                (g - lambda).abs()
+            } else if code[j] < 0.0 {
+                (g + lambda).abs()
+            } else {
+                (g.abs() - lambda).max(0.0)
+            }
+        };
+        let worst = (0..self.k).map(distance).fold(0.0, f64::max);
+        let unit = if lambda > 0.0 {
+            lambda
+        } else {
+            let at_zero = self.correlations(lower.loss, self.sample(i));
+            at_zero.iter().fold(0.0_f64, |m, g| m.max(g.abs()))
+        };
+        if worst == 0.0 { 0.0 } else { worst / unit }
+    }
+}
+
+/// `lambda |c|_1 + (lambda gamma + l2) / 2 |c|^2`.
+pub fn penalty(lower: &LowerLevel, code: &[f64]) -> f64 {
+    let ridge = lower.regularization * lower.elastic_penalty + lower.l2_regularization;
+    let terms = code.iter().map(|c| lower.regularization * c.abs() + ridge / 2.0 * c.powi(2));
+    terms.sum()
+}
+
+/// `phi(r)`.
+pub fn value(loss: Loss, r: f64) -> f64 {
+    match loss {
+        Loss::Squared => r * r / 2.0,
+        Loss::Power { exponent } => r.abs().powf(exponent),
+        Loss::Huber { delta } => {
+            let outside = (r.abs() - delta).max(0.0);
+            (r * r - outside * outside) / 2.0
+        }
+    }
+}
+
+/// `phi'(r)`.
+pub fn slope(loss: Loss, r: f64) -> f64 {
+    let sign = if r < 0.0 { -1.0 } else { 1.0 };
+    match loss {
+        Loss::Squared => r,
+        Loss::Power { exponent } => exponent * sign * r.abs().powf(exponent - 1.0),
+        Loss::Huber { delta } => sign * r.abs().min(delta),
+    }
+}
+
+/// The squared lasso with weight `regularization`, for changes by struct update.
+pub fn lasso(regularization: f64) -> LowerLevel {
+    LowerLevel { loss: Loss::Squared, regularization, elastic_penalty: 0.0, l2_regularization: 0.0 }
+}
+
+/// Runs `work` on a pool of its own.
+pub fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
+    pool.install(work)
+}
+
+/// Atoms at a common cosine: `sqrt(cosine) u + sqrt(1 - cosine) e_j` with Gaussian `u`, `e_j` of norm about 1.
+pub fn coherent(name: &'static str, cosine: f64, seed: u64) -> Instance {
+    let mut instance = Instance::random(name, 20, 40, 4, seed);
+    let common = testkit::unit_columns(20, 1, seed + 5);
+    for j in 0..40 {
+        for (a, u) in instance.atom_mut(j).iter_mut().zip(&common) {
+            *a = cosine.sqrt() * u + (1.0 - cosine).sqrt() * *a;
+        }
+    }
+    instance
+}
+
+/// Codes that solve nothing: every third atom, both signs, large.
+pub fn nonsense(instance: &Instance, seed: u64) -> Codes {
+    let mut codes = Codes::new(instance.k);
+    for i in 0..instance.n() {
+        let support: Vec<u32> = (0..instance.k as u32).filter(|j| (j + i as u32).is_multiple_of(3)).collect();
+        let mut values = testkit::normal_vector(support.len(), seed + i as u64);
+        values.iter_mut().for_each(|v| *v *= 3.0);
+        codes.push(Code { support: &support, values: &values });
+    }
+    codes
+}
+
+/// Every kind of loss.
+pub const LOSSES: [Loss; 6] = [
+    Loss::Squared,
+    Loss::Power { exponent: 2.1 },
+    Loss::Power { exponent: 3.0 },
+    Loss::Huber { delta: 0.01 },
+    Loss::Huber { delta: 0.1 },
+    Loss::Huber { delta: 1.0 },
+];
+
+/// With ridge `m` the objective is `m`-strongly convex: `|c - c*| <= |distance of 0 from the subdifferential| / m`.
+pub fn code_error_bound(instance: &Instance, lower: &LowerLevel, sample: usize, code: &[f64]) -> f64 {
+    let ridge = lower.regularization * lower.elastic_penalty + lower.l2_regularization;
+    let entry = instance.violation(lower, sample, code) * lower.regularization;
+    entry * (instance.k as f64).sqrt() / ridge
+}
