@@ -3,6 +3,7 @@
 //! A task is one line of `TASKS`, one arm of the `match` in `run` and one file (or folder) named after it.
 
 mod ci;
+mod digits;
 mod tidy;
 mod workspace;
 
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 const TASKS: &[(&str, &str)] = &[
     ("ci", "every check of a commit: format, tidy, lints, tests, docs, configs and examples"),
     ("tidy", "the architecture and style checks alone (part of ci, and a test of this package)"),
+    ("digits", "the digits experiment on its five splits, as a table; takes minutes"),
 ];
 
 /// Exit code for a command line that names no known task.
@@ -32,6 +34,7 @@ fn run(arguments: &[String]) -> ExitCode {
         }
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
+        ["digits"] => digits::run(),
         _ => {
             eprint!("unknown task `{}`\n\n{}", words.join(" "), help());
             return ExitCode::from(USAGE);
