@@ -77,7 +77,8 @@ pub enum Status {
     Converged,
     /// All steps were taken.
     MaxIterations,
-    /// The objective or the variables are no longer finite; the result is the last finite point.
+    /// The objective or the variables are no longer finite; the result is the last point with finite variables (its own
+    /// objective may be infinite).
     Diverged,
     /// The observer asked to stop.
     Stopped,

@@ -12,8 +12,8 @@ use dictlearn::lower::LowerLevel;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, MatRef, Side};
 use solvers::proximal_gradient::ProximalGradient;
-use solvers::step_rule::StepRule;
 use solvers::smooth::Smooth;
+use solvers::step_rule::StepRule;
 use std::collections::BTreeMap;
 
 fn instances() -> Vec<Instance> {
