@@ -76,7 +76,7 @@ const HALVINGS_BEFORE_EXACT: i32 = 8;
 /// Violation above which `g` from the Gram matrix is good enough: its rounding is far below for codes of moderate size.
 const QUICK: f64 = 1e-6;
 /// Relative distance from a kink below which it is counted.
-const KINK: f64 = 1e-9;
+pub(crate) const KINK: f64 = 1e-9;
 
 /// One worker's memory, reused from sample to sample; after a solve it holds the code.
 #[derive(Default)]

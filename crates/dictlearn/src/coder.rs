@@ -1,65 +1,24 @@
 //! Codes of all samples: the lower-level problems are independent given the dictionary.
 //!
 //! Threads take blocks of `BLOCK` samples from the pool of rayon in force; a code depends on its sample and the
-//! dictionary alone, so results are the same bits for any number of threads. Cost: see [`crate::active_set`], per sample.
+//! dictionary alone, so results are the same bits for any number of threads. The squared loss is coded in blocks (module
+//! `gram`), the others sample by sample: see [`crate::active_set`] for method and cost.
 
-use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
+use crate::active_set::{CoderOptions, Workspace};
 use crate::codes::{Code, Codes};
 use crate::error::Error;
+use crate::gram::{self, BlockWorkspace, GramDictionary};
+use crate::loss::Loss;
 use crate::lower::Problem;
 use faer::MatRef;
 use linalg::columns::column;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Samples per parallel block.
 pub(crate) const BLOCK: usize = 16;
 
-/// Codes with their certificate.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Coded {
-    /// One row a sample.
-    pub codes: Codes,
-    /// How well they solve their problems.
-    pub report: CodingReport,
-}
-
-/// How well a set of codes solves its problems.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CodingReport {
-    /// Number of samples coded.
-    pub n_samples: usize,
-    /// Samples whose KKT violation is above the tolerance.
-    pub not_converged: usize,
-    /// Largest KKT violation relative to `regularization`; NaN if a problem is not finite.
-    pub violation: f64,
-    /// Samples at a kink, where the code is not differentiable (see [`crate::active_set::SampleOutcome::undecided`]).
-    pub undecided: usize,
-}
-
-impl CodingReport {
-    /// The report of both sets of samples together.
-    #[must_use]
-    pub fn merge(self, other: Self) -> Self {
-        let nan = self.violation.is_nan() || other.violation.is_nan();
-        Self {
-            n_samples: self.n_samples + other.n_samples,
-            not_converged: self.not_converged + other.not_converged,
-            violation: if nan { f64::NAN } else { self.violation.max(other.violation) },
-            undecided: self.undecided + other.undecided,
-        }
-    }
-}
-
-impl From<SampleOutcome> for CodingReport {
-    fn from(outcome: SampleOutcome) -> Self {
-        Self {
-            n_samples: 1,
-            not_converged: usize::from(!outcome.converged),
-            violation: outcome.violation,
-            undecided: usize::from(outcome.undecided > 0),
-        }
-    }
-}
+pub use crate::certificate::{Coded, CodingReport};
 
 /// Solves every sample (columns of `samples`, `d x n`) of `problem`, from `start` where given (one code a sample; the
 /// result is the same up to the tolerance, sooner where the start is near).
@@ -97,14 +56,16 @@ pub(crate) fn encode_checked(
     start: Option<&Codes>,
     options: CoderOptions,
 ) -> Coded {
-    let n = samples.ncols();
-    let blocks: Vec<Coded> = (0..n.div_ceil(BLOCK))
-        .into_par_iter()
-        .map_init(Workspace::default, |workspace, block| {
-            let range = block * BLOCK..n.min((block + 1) * BLOCK);
+    let blocks = match screened(problem) {
+        Some(dictionary) => {
+            in_blocks(samples.ncols(), gram::BLOCK, BlockWorkspace::default, |workspace, range| {
+                workspace.encode(problem, &dictionary, samples, start, options, range)
+            })
+        }
+        None => in_blocks(samples.ncols(), BLOCK, Workspace::default, |workspace, range| {
             encode_block(workspace, problem, samples, start, options, range)
-        })
-        .collect();
+        }),
+    };
     let mut all = Coded { codes: Codes::new(problem.n_components()), report: CodingReport::default() };
     for block in blocks {
         all.codes.append(&block.codes);
@@ -113,13 +74,32 @@ pub(crate) fn encode_checked(
     all
 }
 
+/// The dictionary prepared for screening, where the loss is squared and there is an l1 norm to screen by.
+fn screened(problem: &Problem) -> Option<GramDictionary> {
+    let screens = problem.lower.loss == Loss::Squared && problem.lower.regularization > 0.0;
+    screens.then(|| GramDictionary::new(problem.dictionary(), problem.isa())).flatten()
+}
+
+/// `code` on fixed blocks of samples, in parallel, results in order.
+fn in_blocks<W>(
+    n: usize,
+    size: usize,
+    workspace: impl Fn() -> W + Sync + Send,
+    code: impl Fn(&mut W, Range<usize>) -> Coded + Sync + Send,
+) -> Vec<Coded> {
+    (0..n.div_ceil(size))
+        .into_par_iter()
+        .map_init(workspace, |workspace, block| code(workspace, block * size..n.min((block + 1) * size)))
+        .collect()
+}
+
 fn encode_block(
     workspace: &mut Workspace,
     problem: &Problem,
     samples: MatRef<'_, f64>,
     start: Option<&Codes>,
     options: CoderOptions,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
 ) -> Coded {
     let mut codes = Codes::new(problem.n_components());
     let mut report = CodingReport::default();

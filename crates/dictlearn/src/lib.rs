@@ -27,7 +27,8 @@
 //! | [`task`] | the logistic task and its head |
 //! | [`upper`] | upper-level losses: the trait, the reconstruction, the whole lower objective |
 //! | [`coder`] | codes of all samples, with their certificate |
-//! | [`active_set`] | the code of one sample |
+//! | [`certificate`] | how well codes solve their problems |
+//! | [`active_set`] | the code of one sample, for any loss |
 //! | [`lower`] | the lower-level problem, what samples share |
 //! | [`loss`] | losses of a residual entry |
 //! | [`codes`] | sparse codes in compressed rows |
@@ -92,6 +93,8 @@ pub mod hypergradient;
 pub mod task;
 pub mod upper;
 pub mod coder;
+mod gram;
+pub mod certificate;
 pub mod active_set;
 pub mod lower;
 pub mod loss;

@@ -11,6 +11,7 @@ use crate::error::InvalidOption;
 use crate::loss::Loss;
 use faer::{Mat, MatRef};
 use linalg::columns::{column, dot};
+use linalg::simd::Isa;
 
 /// Loss and penalty of the lower level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +65,7 @@ pub struct Problem {
     n_components: usize,
     atoms: Vec<f64>,
     gram: Option<Mat<f64>>,
+    isa: Isa,
 }
 
 /// Largest number of atoms for which the Gram matrix is kept (32 MiB).
@@ -80,7 +82,23 @@ impl Problem {
         let atoms = (0..k).flat_map(|j| column(dictionary, j).iter().copied()).collect();
         let with_gram = matches!(lower.loss, Loss::Squared) && k <= LARGEST_GRAM;
         let gram = with_gram.then(|| linalg::products::gram(dictionary));
-        Self { lower, n_features: d, n_components: k, atoms, gram }
+        Self { lower, n_features: d, n_components: k, atoms, gram, isa: Isa::detect() }
+    }
+
+    /// The same problem on another instruction set of this machine (for tests and measurements).
+    #[must_use]
+    pub fn with_isa(self, isa: Isa) -> Self {
+        Self { isa, ..self }
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// The dictionary, `d x k`.
+    pub fn dictionary(&self) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice(&self.atoms, self.n_features, self.n_components)
     }
 
     /// Number of features `d`.

@@ -7,7 +7,7 @@ use faer::{MatMut, MatRef};
 
 /// Euclidean norm of a slice, safe against overflow and underflow; 0 for an empty slice, NaN if an entry is NaN.
 pub fn norm(values: &[f64]) -> f64 {
-    let squares: f64 = values.iter().map(|v| v * v).sum();
+    let squares = dot(values, values);
     if squares.is_normal() && squares < 1e300 {
         return squares.sqrt();
     }

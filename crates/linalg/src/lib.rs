@@ -8,4 +8,5 @@ pub mod eigenvalue;
 pub mod conjugate_gradient;
 pub mod spd;
 pub mod products;
+pub mod simd;
 pub mod columns;

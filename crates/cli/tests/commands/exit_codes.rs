@@ -43,15 +43,15 @@ fn diverging_later() {
 #[test]
 fn codes_that_do_not_converge() {
     let sets = ["coding.max_iterations=1", "coding.require_convergence=true"];
-    let (lab, demanded) = run("squared", &sets);
+    let (lab, demanded) = run("huber", &sets);
     assert_eq!(demanded.code, Some(3));
     assert!(demanded.stderr.starts_with("warning: coding: "), "{}", demanded.stderr);
     assert_eq!(lab.read("out").names().len(), 7);
     assert!(lab.read("out").number("/coding/not_converged") > 0.0);
-    let (_, tolerated) = run("squared", &sets[..1]);
+    let (_, tolerated) = run("huber", &sets[..1]);
     assert_eq!((tolerated.code, tolerated.stderr.as_str()), (Some(0), ""));
     assert!(tolerated.stdout.contains("not coded to the tolerance 1e-10: raise coding.max_iterations"));
-    let (_, reached) = run("squared", &sets[1..]);
+    let (_, reached) = run("huber", &sets[1..]);
     assert_eq!((reached.code, reached.stderr.as_str()), (Some(0), ""));
     assert!(!reached.stdout.contains("not coded"));
 }

@@ -1,0 +1,82 @@
+//! A dictionary and its Gram matrix in the precisions and paddings that the block coder wants.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use linalg::columns::{column, column_norms};
+use linalg::simd::{Isa, padded};
+use std::ops::Range;
+
+/// Largest number of atoms for which the Gram matrix is formed (64 MiB).
+const MOST_ATOMS: usize = 4096;
+/// Range of atom norms within which single precision is safe.
+const NORMS: Range<f64> = 1e-6..1e6;
+
+/// A dictionary prepared for the squared loss.
+#[derive(Clone, Debug)]
+pub(crate) struct GramDictionary {
+    pub n_features: usize,
+    pub n_components: usize,
+    /// Atoms padded to whole chunks, one after the other.
+    atoms: Vec<f64>,
+    /// Atoms (unpadded) and zero atoms up to whole chunks of atoms.
+    pub narrow: Vec<f32>,
+    /// Row `j`: `d_j . d_i` over all `i`, padded.
+    pub gram: Vec<f32>,
+    pub largest_norm: f64,
+    pub isa: Isa,
+}
+
+impl GramDictionary {
+    /// `None` where the general method has to do: too many atoms for a Gram matrix, or norms out of range.
+    pub fn new(dictionary: MatRef<'_, f64>, isa: Isa) -> Option<Self> {
+        let (d, k) = (dictionary.nrows(), dictionary.ncols());
+        let norms = column_norms(dictionary);
+        if k > MOST_ATOMS || norms.iter().any(|n| *n != 0.0 && !NORMS.contains(n)) {
+            return None;
+        }
+        let (rows, columns) = (padded(d), padded(k));
+        let mut atoms = vec![0.0; k * rows];
+        let mut narrow = vec![0.0_f32; columns * d];
+        for j in 0..k {
+            let atom = column(dictionary, j);
+            atoms[j * rows..j * rows + d].copy_from_slice(atom);
+            narrow[j * d..(j + 1) * d].iter_mut().zip(atom).for_each(|(n, a)| *n = *a as f32);
+        }
+        let mut gram = vec![0.0_f32; k * columns];
+        let all = MatRef::from_column_major_slice(&narrow, d, columns);
+        matmul(
+            MatMut::from_column_major_slice_mut(&mut gram, columns, k),
+            Accum::Replace,
+            all.transpose(),
+            all.subcols(0, k),
+            1.0,
+            Par::Seq,
+        );
+        let largest_norm = norms.iter().copied().fold(0.0, f64::max);
+        Some(Self { n_features: d, n_components: k, atoms, narrow, gram, largest_norm, isa })
+    }
+
+    pub fn atom(&self, j: usize) -> &[f64] {
+        let rows = padded(self.n_features);
+        &self.atoms[j * rows..(j + 1) * rows]
+    }
+
+    pub fn gram_row(&self, j: usize) -> &[f32] {
+        let columns = padded(self.n_components);
+        &self.gram[j * columns..(j + 1) * columns]
+    }
+}
+
+/// The penalty in the unit of one scaled sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Penalty {
+    pub lambda: f64,
+    pub ridge: f64,
+    /// What single precision cannot tell from lambda.
+    pub bound: f64,
+}
+
+/// `2^exponent`, for exponents from -1022 to 1023.
+pub(super) fn power_of_two(exponent: i32) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
+}
