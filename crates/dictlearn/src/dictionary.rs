@@ -2,7 +2,7 @@
 //!
 //! A dictionary is a `d x k` matrix whose columns are the atoms (in memory a C-order array of shape (k, d)).
 
-use crate::error::Error;
+use crate::error::{Error, InvalidOption};
 use crate::random::{Purpose, generator};
 use faer::{Mat, MatRef};
 use linalg::columns::{column, column_mut, dot, norm, normalize_columns};
@@ -10,6 +10,10 @@ use prox::{ColumnBalls, ColumnSpheres, FrobeniusSphere, Prox};
 use rand::seq::SliceRandom;
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::HashSet;
+
+/// Largest number of entries of a matrix that is drawn rather than given, 8 GB: a mistyped size ends in an error, not in
+/// a machine without memory.
+pub const MOST_ENTRIES: usize = 1_000_000_000;
 
 /// Where the dictionary starts.
 #[derive(Clone, Debug)]
@@ -29,13 +33,16 @@ impl Initialization {
     /// The initial dictionary, `d x n_components`, for samples `d x n`.
     ///
     /// # Errors
-    /// No samples; fewer distinct nonzero samples than atoms needed from them; given atoms of another shape, not
-    /// finite, or one of them zero.
+    /// No samples, or samples that are not finite; more than [`MOST_ENTRIES`] to draw; fewer distinct nonzero samples
+    /// than atoms needed from them; given atoms of another shape, not finite, or one of them zero.
     pub fn draw(&self, samples: MatRef<'_, f64>, n_components: usize, seed: u64) -> Result<Mat<f64>, Error> {
         let (d, n) = (samples.nrows(), samples.ncols());
         if d == 0 || n == 0 {
             return Err(Error::Empty { n_samples: n, n_features: d });
         }
+        Error::check_finite("samples", samples)?;
+        let fits = d.saturating_mul(n_components) <= MOST_ENTRIES;
+        InvalidOption::check(fits, "n_components", n_components, "1 to a billion / n_features")?;
         match self {
             Initialization::Svd => {
                 let directions = linalg::svd::leading_directions(samples, n_components);
@@ -225,6 +232,21 @@ mod tests {
         assert_eq!(error, Error::TooFewSamples { missing: 8, available: 7 });
         assert!(Initialization::Svd.draw(samples.as_ref(), 11, 0).is_ok(), "4 directions and 7 samples");
         assert!(Initialization::Svd.draw(samples.as_ref(), 12, 0).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_an_error() {
+        let mut samples = samples();
+        let starts = [Initialization::Svd, Initialization::Samples, Initialization::Random];
+        for init in &starts {
+            let error = init.draw(samples.as_ref(), 250_000_001, 0).expect_err("four features");
+            assert!(matches!(error, Error::Option(InvalidOption { name: "n_components", .. })), "{error}");
+        }
+        samples[(2, 6)] = f64::NAN;
+        for init in &starts {
+            let error = init.draw(samples.as_ref(), 3, 0).expect_err("not finite");
+            assert!(matches!(error, Error::NotFinite { row: 6, column: 2, .. }), "{error}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::super::diagnostic::Problem;
 use super::super::experiment::{ArrayFile, CsvOptions, FileSource, Header, Labels, Source};
 use super::super::forms::Column;
 use super::super::schema::{self, Value};
+use dictlearn::dictionary::MOST_ENTRIES;
 use dictlearn::preprocessing::Preprocessing;
 use dictlearn::synthetic::SyntheticOptions;
 use std::collections::BTreeSet;
@@ -53,8 +54,8 @@ pub fn data(
 fn synthetic_source(findings: &mut Findings<'_>, table: Value<schema::Synthetic>) -> Source {
     let (mut table, raw) = Table::open(findings, SYNTHETIC, table);
     let options = SyntheticOptions {
-        n_samples: table.count("n_samples", raw.n_samples),
-        n_features: table.count("n_features", raw.n_features),
+        n_samples: table.count("n_samples", raw.n_samples.clone()),
+        n_features: table.count("n_features", raw.n_features.clone()),
         n_atoms: table.count("n_atoms", raw.n_atoms.clone()),
         n_nonzero: table.count("n_nonzero", raw.n_nonzero.clone()),
         scale: table.number("scale", raw.scale),
@@ -70,6 +71,21 @@ fn synthetic_source(findings: &mut Findings<'_>, table: Value<schema::Synthetic>
                 .at(span_of(&raw.n_atoms), "the planted atoms")
                 .help("a code has at most one entry per atom");
         table.findings.push(problem);
+    }
+    let n_features = options.n_features;
+    for (name, count, value) in
+        [("n_samples", options.n_samples, &raw.n_samples), ("n_atoms", options.n_atoms, &raw.n_atoms)]
+    {
+        if counts(value) && counts(&raw.n_features) && count.saturating_mul(n_features) > MOST_ENTRIES {
+            let most = MOST_ENTRIES / n_features;
+            let problem = Problem::new(format!(
+                "`{SYNTHETIC}.{name}` = {count} times `n_features` = {n_features} is more than memory is likely to hold"
+            ))
+            .at(span_of(value), format!("accepted: 1 to {most} with so many features"))
+            .at(span_of(&raw.n_features), "the features")
+            .help("a matrix that is drawn has at most a billion entries, 8 GB");
+            table.findings.push(problem);
+        }
     }
     Source::Synthetic { options, test_fraction: table.number("test_fraction", raw.test_fraction) }
 }
