@@ -158,7 +158,11 @@ mod tests {
         let most = SyntheticOptions { n_samples: 10_000_000, n_features: 100, ..OPTIONS };
         assert_eq!(most.check(), Ok(()));
         assert!(SyntheticOptions { n_features: 101, ..most }.check().is_err());
-        assert!(SyntheticOptions { n_samples: 1, n_features: 101, n_atoms: 10_000_000, ..OPTIONS }.check().is_err());
+        assert!(
+            SyntheticOptions { n_samples: 1, n_features: 101, n_atoms: 10_000_000, ..OPTIONS }
+                .check()
+                .is_err()
+        );
         assert!(SyntheticOptions { noise: f64::NAN, ..OPTIONS }.check().is_err());
     }
 }
