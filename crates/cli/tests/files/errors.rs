@@ -6,7 +6,7 @@ use std::path::Path;
 
 use cli::files::atomic::write_atomically;
 use cli::files::output::OutputFolder;
-use cli::files::read::{Source, read_labels, read_samples};
+use cli::files::read::{ArrayFile, read_labels, read_samples};
 use cli::files::table::Column;
 use zip::CompressionMethod;
 
@@ -30,26 +30,26 @@ impl Messages {
 
     /// The error of reading samples from a file of this name and content.
     #[track_caller]
-    fn samples(&mut self, name: &str, content: &[u8], change: impl Fn(&mut Source)) {
-        let mut source = Source::new(self.folder.path().join(name));
+    fn samples(&mut self, name: &str, content: &[u8], change: impl Fn(&mut ArrayFile)) {
+        let mut source = ArrayFile::new(self.folder.path().join(name));
         fs::write(&source.path, content).unwrap();
         change(&mut source);
         self.add(read_samples(&source).unwrap_err());
     }
 }
 
-fn named(name: &str) -> impl Fn(&mut Source) {
+fn named(name: &str) -> impl Fn(&mut ArrayFile) {
     move |source| source.array = Some(name.to_owned())
 }
 
-fn label(column: Column) -> impl Fn(&mut Source) {
+fn label(column: Column) -> impl Fn(&mut ArrayFile) {
     move |source| source.table.label = Some(column.clone())
 }
 
 #[test]
 fn of_paths() {
     let mut m = Messages::new();
-    let at = |m: &Messages, name: &str| Source::new(m.folder.path().join(name));
+    let at = |m: &Messages, name: &str| ArrayFile::new(m.folder.path().join(name));
     m.add(read_samples(&at(&m, "missing.npy")).unwrap_err());
     m.add(read_samples(&at(&m, "missing")).unwrap_err());
     m.add(read_samples(&at(&m, "")).unwrap_err());
@@ -89,7 +89,7 @@ fn of_npy() {
     m.samples("a.npy", &npy("<f8", "False", "(3, 1)", &[0; 20]), |_| ());
     m.samples("a.npy", &npy("<f8", "False", "(3, 1)", &[0; 32]), |_| ());
     m.samples("a.npy", &npy("<u8", "False", "(1, 1)", &u64::MAX.to_le_bytes()), |_| ());
-    let source = Source::new(m.folder.path().join("a.npy"));
+    let source = ArrayFile::new(m.folder.path().join("a.npy"));
     fs::write(&source.path, npy("|u1", "False", "(2, 2)", &[0; 4])).unwrap();
     m.add(read_labels(&source).unwrap_err());
     fs::write(&source.path, npy("<f8", "False", "(2, 2)", &f8(&[1.0, 2.0, 3.0, f64::NAN]))).unwrap();
@@ -116,7 +116,7 @@ fn of_npz() {
     let mut damaged = stored(&[("x.npy", &good)]);
     damaged[30 + 5 + 128] ^= 1; // after local header and name: the first byte of the data
     m.samples("a.npz", &damaged, |_| ());
-    let source = Source::new(m.folder.path().join("a.npz"));
+    let source = ArrayFile::new(m.folder.path().join("a.npz"));
     fs::write(&source.path, stored(&[("x.npy", &good)])).unwrap();
     m.add(read_samples(&source).unwrap().require_finite().unwrap_err());
     insta::assert_snapshot!(m.text);
@@ -141,7 +141,7 @@ fn of_csv() {
     m.samples("t.csv", b"1,2\n", label(Column::Name("x".to_owned())));
     m.samples("t.csv", b"1,2\n", label(Column::Index(2)));
     m.samples("t.csv", b"1\n", label(Column::Index(0)));
-    let mut source = Source::new(m.folder.path().join("t.csv"));
+    let mut source = ArrayFile::new(m.folder.path().join("t.csv"));
     fs::write(&source.path, "a,b\n1,2\n\n3,inf\n").unwrap();
     m.add(read_labels(&source).unwrap_err());
     m.add(read_samples(&source).unwrap().require_finite().unwrap_err());

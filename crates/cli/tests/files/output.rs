@@ -8,7 +8,7 @@ use cli::files::atomic::write_atomically;
 use cli::files::error::WriteError;
 use cli::files::npy::write_matrix;
 use cli::files::output::OutputFolder;
-use cli::files::read::{Source, read_samples};
+use cli::files::read::{ArrayFile, read_samples};
 
 /// Names in a folder, sorted, hidden ones too.
 fn names(folder: &Path) -> Vec<String> {
@@ -30,7 +30,7 @@ fn a_new_file_is_whole_and_an_old_one_replaced() {
     let path = folder.path().join("codes.npy");
     for data in [[1.0, 2.0], [3.0, 4.0]] {
         write_atomically(&path, |writer| write_matrix(writer, 1, 2, &data)).unwrap();
-        assert_eq!(read_samples(&Source::new(&path)).unwrap().array.data, data);
+        assert_eq!(read_samples(&ArrayFile::new(&path)).unwrap().array.data, data);
     }
     assert_eq!(names(folder.path()), ["codes.npy"]);
 }
