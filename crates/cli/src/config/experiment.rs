@@ -52,7 +52,7 @@ pub enum Source {
         positive: Vec<u8>,
     },
     /// Samples from files.
-    File(FileSource),
+    File(Box<FileSource>),
 }
 
 /// Samples, labels and weights in files.

@@ -149,7 +149,7 @@ fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::
         needs(&mut table, "header", &raw.header, "a .csv file");
         needs(&mut table, "delimiter", &raw.delimiter, "a .csv file");
     }
-    Source::File(source)
+    Source::File(Box::new(source))
 }
 
 fn label_column(table: &mut Table<'_, '_>, column: &Value<forms::Column>) -> Option<Column> {
