@@ -2,9 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::path::Path;
 
-use cli::files::atomic::write_atomically;
 use cli::files::output::OutputFolder;
 use cli::files::read::{ArrayFile, read_labels, read_samples};
 use cli::files::table::Column;
@@ -155,12 +153,13 @@ fn of_writing() {
     let mut m = Messages::new();
     let root = m.folder.path().to_owned();
     fs::write(root.join("file"), "").unwrap();
-    let write = |path: &Path| write_atomically(path, |_| Ok(())).unwrap_err();
     m.add(OutputFolder::open(root.join("file")).unwrap_err());
     m.add(OutputFolder::open(root.join("file/runs/first")).unwrap_err());
-    m.add(write(&root));
-    m.add(write(&root.join("missing/codes.npy")));
-    m.add(write(&root.join("file/codes.npy")));
+    fs::create_dir(root.join("folder")).unwrap();
+    m.add(OutputFolder::open(&root).unwrap().stage("folder", |_| Ok(())).unwrap_err());
+    let mut gone = OutputFolder::open(root.join("missing")).unwrap();
+    fs::remove_dir(root.join("missing")).unwrap();
+    m.add(gone.stage("codes.npy", |_| Ok(())).unwrap_err());
     let mut output = OutputFolder::open(&root).unwrap();
     m.add(output.stage("../x", |_| Ok(())).unwrap_err());
     output.stage("x", |_| Ok(())).unwrap();
