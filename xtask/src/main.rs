@@ -13,7 +13,7 @@ use std::process::ExitCode;
 const TASKS: &[(&str, &str)] = &[
     ("ci", "every check of a commit: format, tidy, lints, tests, docs, configs and examples"),
     ("tidy", "the architecture and style checks alone (part of ci, and a test of this package)"),
-    ("digits", "the digits experiment on its five splits, as a table; takes minutes"),
+    ("digits", "the digits experiment on its five splits, as a table; takes about half a minute"),
 ];
 
 /// Exit code for a command line that names no known task.

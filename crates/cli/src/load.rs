@@ -4,12 +4,11 @@
 //! Samples are columns of a `d x n` matrix (rows of the file). Errors name the file, row and column where they are.
 
 use crate::config::Experiment;
-use crate::config::experiment::{ArrayFile, CsvOptions, FileSource, Header, Init, Labels, Source};
+use crate::config::experiment::{FileSource, Init, Source};
 use crate::files::array::Samples;
 use crate::files::digits::{digits, split};
 use crate::files::error::{NonFinite, ReadError};
-use crate::files::read::{self, read_labels, read_samples};
-use crate::files::table::{Column, HeaderRow, TableOptions};
+use crate::files::read::{ArrayFile, read_labels, read_samples};
 use dictlearn::dictionary::Initialization;
 use dictlearn::error::Error;
 use dictlearn::evaluation::hold_out;
@@ -205,25 +204,20 @@ fn embedded_digits(index: usize, positive: &[u8]) -> Raw {
 
 fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadError> {
     let path = &source.samples.path;
-    let label = match &source.labels {
-        Some(Labels::ColumnName(name)) => Some(Column::Name(name.clone())),
-        Some(Labels::ColumnIndex(index)) => Some(Column::Index(*index)),
-        _ => None,
-    };
-    let read = read_samples(&file(&source.samples, &source.csv, label))?;
+    let read = read_samples(&source.samples)?;
     read.require_finite()?;
     let Samples { array, labels: column, .. } = read;
     let samples = MatRef::from_column_major_slice(&array.data, array.columns, array.rows).to_owned();
-    let one_a_sample = |file_of: &ArrayFile, what| -> Result<Vec<f64>, LoadError> {
-        let values = read_labels(&file(file_of, &source.csv, None))?;
+    let one_a_sample = |file: &ArrayFile, what| -> Result<Vec<f64>, LoadError> {
+        let values = read_labels(file)?;
         let (found, expected) = (values.len(), array.rows);
-        let (from, samples) = (file_of.path.clone(), path.clone());
+        let (from, samples) = (file.path.clone(), path.clone());
         if found != expected {
             return Err(LoadError::Length { path: from, what, found, expected, samples });
         }
         Ok(values)
     };
-    let (labels, label_path) = match source.label_file() {
+    let (labels, label_path) = match &source.labels {
         Some(file) => (Some(one_a_sample(file, "labels")?), file.path.as_path()),
         None => (column, path.as_path()),
     };
@@ -250,16 +244,6 @@ fn check_weights(weights: &[f64], path: &Path) -> Result<(), LoadError> {
         None => Ok(()),
         Some(row) => Err(LoadError::Weight { path: path.to_owned(), row, value: weights[row] }),
     }
-}
-
-fn file(file: &ArrayFile, csv: &CsvOptions, label: Option<Column>) -> read::Source {
-    let header = match csv.header {
-        Header::Auto => HeaderRow::Auto,
-        Header::Yes => HeaderRow::Present,
-        Header::No => HeaderRow::Absent,
-    };
-    let table = TableOptions { delimiter: csv.delimiter, header, label };
-    read::Source { path: file.path.clone(), array: file.array.clone(), table }
 }
 
 /// Label values to 1 (those in `positive`, or the larger of exactly two) and 0.
@@ -353,8 +337,7 @@ pub fn initial_dictionary(experiment: &Experiment, data: &Data) -> Result<Mat<f6
         Init::Samples => (Initialization::Samples, data.origin.clone()),
         Init::Random => (Initialization::Random, data.origin.clone()),
         Init::File(file) => {
-            let source = read::Source { array: file.array.clone(), ..read::Source::new(&file.path) };
-            let atoms = read_samples(&source)?;
+            let atoms = read_samples(file)?;
             atoms.require_finite()?;
             let array = atoms.array;
             let atoms = MatRef::from_column_major_slice(&array.data, array.columns, array.rows);

@@ -73,9 +73,11 @@ impl Monitor for Watcher {
             View::Nothing => {}
             View::Lines { steps: total, .. } => *total = steps,
             View::Bar(bar) => {
-                bar.reset();
-                bar.set_length(steps as u64);
+                // What is drawn in between belongs to the new stage already.
                 bar.set_prefix(stage.name());
+                bar.set_message("");
+                bar.set_length(steps as u64);
+                bar.reset();
             }
         }
     }

@@ -50,6 +50,8 @@ struct Descent {
     objective: f64,
     explained_variance: f64,
     nonzeros_per_sample: f64,
+    /// Most samples with a singular implicit system in one step.
+    rank_deficient: usize,
     coding: Coding,
 }
 
@@ -138,6 +140,7 @@ impl From<&Learned> for Descent {
             objective: learned.objective,
             explained_variance: learned.explained_variance,
             nonzeros_per_sample: codes.nnz() as f64 / codes.n_samples() as f64,
+            rank_deficient: learned.history.iter().map(|record| record.rank_deficient).max().unwrap_or(0),
             coding: learned.coded.report.into(),
         }
     }

@@ -90,7 +90,7 @@ fn descents(experiment: &Experiment, report: &Report) -> String {
     if deficient > 0 {
         let _ = writeln!(
             out,
-            "up to {deficient} samples per step had a singular implicit system: raise coding.elastic_penalty"
+            "up to {deficient} samples per step had a singular implicit system: raise coding.l2_regularization"
         );
     }
     out

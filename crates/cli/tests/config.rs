@@ -3,8 +3,13 @@
 use cli::config::experiment::Source;
 use cli::config::keys::{self, Accepts, Default, KEYS};
 use cli::config::{Experiment, load, parse, to_toml};
+use dictlearn::active_set::CoderOptions;
+use dictlearn::learner::Optimizer;
+use dictlearn::preprocessing::Preprocessing;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use solvers::adam::Adam;
+use solvers::sgd::Sgd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -121,6 +126,17 @@ fn an_absent_key_has_the_default_of_the_table() {
             assert!(given.contains_key(&path) || Some(&value) == default.as_ref(), "{path} = {value}");
         }
     }
+}
+
+/// What is a default in the library and in the config is the same default.
+#[test]
+fn defaults_are_those_of_the_library() {
+    let bare = accepted(&format!("{DIGITS}[learn.sgd]\n[task.logistic]\n"), &[]);
+    assert_eq!(bare.learn.descent.optimizer, Optimizer::Sgd(<Sgd as std::default::Default>::default()));
+    let task = bare.task.expect("a task is given");
+    assert_eq!(task.descent.optimizer, Optimizer::Adam(<Adam as std::default::Default>::default()));
+    assert_eq!(bare.coding.options, <CoderOptions as std::default::Default>::default());
+    assert_eq!(bare.preprocessing, <Preprocessing as std::default::Default>::default());
 }
 
 /// The names that deserialising expects in a table, from the error of a key that no table has.

@@ -189,6 +189,13 @@ fn conflicts() {
                 ),
             ),
             (
+                "more samples and atoms than memory holds",
+                edited(
+                    "[data.digits]",
+                    "[data.synthetic]\nn_samples = 10_000_001\nn_features = 100\nn_atoms = 100_000_000\nn_nonzero = 5",
+                ),
+            ),
+            (
                 "two kinds of labels",
                 edited(
                     "[data.digits]",

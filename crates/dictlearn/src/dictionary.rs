@@ -2,14 +2,19 @@
 //!
 //! A dictionary is a `d x k` matrix whose columns are the atoms (in memory a C-order array of shape (k, d)).
 
-use crate::error::Error;
+use crate::error::{Error, InvalidOption};
 use crate::random::{Purpose, generator};
 use faer::{Mat, MatRef};
 use linalg::columns::{column, column_mut, dot, norm, normalize_columns};
+use linalg::products::transpose_product;
 use prox::{ColumnBalls, ColumnSpheres, FrobeniusSphere, Prox};
 use rand::seq::SliceRandom;
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::HashSet;
+
+/// Largest number of entries of a matrix that is drawn rather than given, 8 GB: a mistyped size ends in an error, not in
+/// a machine without memory.
+pub const MOST_ENTRIES: usize = 1_000_000_000;
 
 /// Where the dictionary starts.
 #[derive(Clone, Debug)]
@@ -29,13 +34,16 @@ impl Initialization {
     /// The initial dictionary, `d x n_components`, for samples `d x n`.
     ///
     /// # Errors
-    /// No samples; fewer distinct nonzero samples than atoms needed from them; given atoms of another shape, not
-    /// finite, or one of them zero.
+    /// No samples, or samples that are not finite; more than [`MOST_ENTRIES`] to draw; fewer distinct nonzero samples
+    /// than atoms needed from them; given atoms of another shape, not finite, or one of them zero.
     pub fn draw(&self, samples: MatRef<'_, f64>, n_components: usize, seed: u64) -> Result<Mat<f64>, Error> {
         let (d, n) = (samples.nrows(), samples.ncols());
         if d == 0 || n == 0 {
             return Err(Error::Empty { n_samples: n, n_features: d });
         }
+        Error::check_finite("samples", samples)?;
+        let fits = d.saturating_mul(n_components) <= MOST_ENTRIES;
+        InvalidOption::check(fits, "n_components", n_components, "1 to a billion / n_features")?;
         match self {
             Initialization::Svd => {
                 let directions = linalg::svd::leading_directions(samples, n_components);
@@ -164,14 +172,26 @@ impl Prox for DictionaryProx {
     }
 }
 
-/// Largest `abs(cos)` between two different atoms; 0 for a single atom. Cost `k^2 d`.
+/// Atoms whose products with all earlier ones are held at a time.
+const BLOCK: usize = 128;
+
+/// Largest `abs(cos)` between two different atoms; 0 for a single atom. Cost `k^2 d / 2` multiply-adds, memory `k`
+/// numbers times a block of 128.
 pub fn coherence(dictionary: MatRef<'_, f64>) -> f64 {
     let mut atoms = dictionary.to_owned();
     normalize_columns(atoms.as_mut());
-    let gram = linalg::products::gram(atoms.as_ref());
-    let k = gram.ncols();
-    let pairs = (0..k).flat_map(|j| (0..j).map(move |i| (i, j)));
-    pairs.map(|(i, j)| gram[(i, j)].abs()).fold(0.0, f64::max)
+    let k = atoms.ncols();
+    let mut largest = 0.0_f64;
+    for start in (0..k).step_by(BLOCK) {
+        let end = k.min(start + BLOCK);
+        let mut cosines = Mat::zeros(end, end - start);
+        transpose_product(cosines.as_mut(), atoms.subcols(0, end), atoms.subcols(start, end - start));
+        for j in start..end {
+            let earlier = &column(cosines.as_ref(), j - start)[..j];
+            largest = earlier.iter().fold(largest, |largest, cosine| largest.max(cosine.abs()));
+        }
+    }
+    largest
 }
 
 /// How well a planted dictionary was found: for each planted atom the largest `abs(cos)` with a learned one.
@@ -228,6 +248,21 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_drawn_is_an_error() {
+        let mut samples = samples();
+        let starts = [Initialization::Svd, Initialization::Samples, Initialization::Random];
+        for init in &starts {
+            let error = init.draw(samples.as_ref(), 250_000_001, 0).expect_err("four features");
+            assert!(matches!(error, Error::Option(InvalidOption { name: "n_components", .. })), "{error}");
+        }
+        samples[(2, 6)] = f64::NAN;
+        for init in &starts {
+            let error = init.draw(samples.as_ref(), 3, 0).expect_err("not finite");
+            assert!(matches!(error, Error::NotFinite { row: 6, column: 2, .. }), "{error}");
+        }
+    }
+
+    #[test]
     fn given_atoms_are_checked() {
         let samples = samples();
         let draw = |atoms: Mat<f64>, k| Initialization::Given(atoms).draw(samples.as_ref(), k, 0);
@@ -245,6 +280,20 @@ mod tests {
         assert_eq!(Constraint::FrobeniusSphere.check(zero.as_ref()), Err(Error::ZeroDictionary));
         assert!(matches!(Constraint::UnitSphere.check(zero.as_ref()), Err(Error::ZeroNorm { .. })));
         assert_eq!(Constraint::UnitBall.check(zero.as_ref()), Ok(()));
+    }
+
+    /// The closest pair, in one block or in two, is found among atoms that are all further apart.
+    #[test]
+    fn coherence_is_the_cosine_of_the_closest_pair() {
+        assert_eq!(coherence(Mat::from_fn(3, 1, |_, _| 2.0).as_ref()), 0.0);
+        let k = 2 * BLOCK + 3;
+        for (i, j) in [(0, 1), (0, BLOCK), (BLOCK - 1, 2 * BLOCK), (BLOCK + 5, BLOCK + 4), (1, k - 1)] {
+            let mut atoms = Mat::<f64>::identity(k, k);
+            // cos = 0.6 with the atom i, opposite in sign and of another length.
+            atoms[(i, j)] = -3.0;
+            atoms[(j, j)] = 4.0;
+            testkit::assert_close(coherence(atoms.as_ref()), 0.6, 1e-15, 0.0);
+        }
     }
 
     #[test]

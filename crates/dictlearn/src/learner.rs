@@ -130,7 +130,7 @@ pub struct Learned {
     pub history: Vec<Record>,
     /// Objective of the result over all samples.
     pub objective: f64,
-    /// `1 - |X - C D|^2 / |X - mean|^2` of the result.
+    /// `1 - |X - C D|^2 / |X - mean|^2` of the result; not finite where all samples are equal.
     pub explained_variance: f64,
     /// Codes of all samples under the result.
     pub coded: Coded,

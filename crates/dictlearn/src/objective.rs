@@ -70,8 +70,9 @@ impl TrainingData<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct Evaluation {
     pub coded: Coded,
+    /// Of the last evaluation that took a gradient: a value alone solves no system.
     pub rank_deficient: usize,
-    /// `1 - |X - C D|^2 / |X - mean|^2` over the samples of the batch.
+    /// `1 - |X - C D|^2 / |X - mean|^2` over the samples of the batch; not finite where they are all the mean.
     pub explained_variance: f64,
 }
 
@@ -161,7 +162,8 @@ impl<'a> UpperObjective<'a> {
         let (TrainingData { samples, labels, weights }, scale) = self.view();
         let coded = encode_checked(&problem, samples, self.start.as_ref(), self.coder);
         let parts = Parts { problem: &problem, samples, codes: &coded.codes, weights, scale };
-        let (value, rank_deficient) = match (self.objective, head) {
+        let with_gradient = gradient.is_some();
+        let (value, found) = match (self.objective, head) {
             (Objective::Logistic(task), Some(head)) => {
                 let labels = labels.expect("a task was checked to have labels");
                 parts.logistic(task, &head, labels, gradient)
@@ -169,6 +171,8 @@ impl<'a> UpperObjective<'a> {
             (Objective::Full, _) => parts.plain(Full, gradient),
             _ => parts.plain(Reconstruction, gradient),
         };
+        let earlier = self.last.as_ref().map_or(0, |last| last.rank_deficient);
+        let rank_deficient = if with_gradient { found } else { earlier };
         let energy: f64 = match &self.batch {
             Some(batch) => batch.indices.iter().map(|&i| self.energy[i]).sum(),
             None => self.energy.iter().sum(),

@@ -5,6 +5,7 @@
 //! Every sample draws from a stream of its own, so the first samples do not change with `n_samples`.
 
 use crate::codes::Codes;
+use crate::dictionary::MOST_ENTRIES;
 use crate::error::{Error, InvalidOption};
 use crate::random::{Purpose, generator};
 use faer::Mat;
@@ -15,11 +16,11 @@ use rand_distr::{Distribution, StandardNormal};
 /// What to draw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SyntheticOptions {
-    /// Number of samples, at least 1.
+    /// Number of samples, at least 1; times `n_features` at most [`MOST_ENTRIES`].
     pub n_samples: usize,
     /// Number of features, at least 1.
     pub n_features: usize,
-    /// Number of planted atoms, at least 1.
+    /// Number of planted atoms, at least 1; times `n_features` at most [`MOST_ENTRIES`].
     pub n_atoms: usize,
     /// Nonzero entries per code, 1 to `n_atoms`.
     pub n_nonzero: usize,
@@ -96,6 +97,10 @@ impl SyntheticOptions {
         for (name, count) in counts {
             InvalidOption::check((1..=MOST).contains(&count), name, count, "1 to 100 million")?;
         }
+        for (name, count) in [("n_samples", self.n_samples), ("n_atoms", self.n_atoms)] {
+            let entries = count.saturating_mul(self.n_features);
+            InvalidOption::check(entries <= MOST_ENTRIES, name, count, "1 to a billion / n_features")?;
+        }
         let nonzero = (1..=self.n_atoms).contains(&self.n_nonzero);
         InvalidOption::check(nonzero, "n_nonzero", self.n_nonzero, "1 to n_atoms")?;
         let scale = self.scale > 0.0 && self.scale.is_finite();
@@ -150,6 +155,14 @@ mod tests {
         let error = SyntheticOptions { n_nonzero: 6, ..OPTIONS }.check().expect_err("more than atoms");
         assert_eq!(error.to_string(), "n_nonzero = 6: accepted is 1 to n_atoms");
         assert!(SyntheticOptions { n_samples: 0, ..OPTIONS }.check().is_err());
+        let most = SyntheticOptions { n_samples: 10_000_000, n_features: 100, ..OPTIONS };
+        assert_eq!(most.check(), Ok(()));
+        assert!(SyntheticOptions { n_features: 101, ..most }.check().is_err());
+        assert!(
+            SyntheticOptions { n_samples: 1, n_features: 101, n_atoms: 10_000_000, ..OPTIONS }
+                .check()
+                .is_err()
+        );
         assert!(SyntheticOptions { noise: f64::NAN, ..OPTIONS }.check().is_err());
     }
 }

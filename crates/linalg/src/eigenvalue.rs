@@ -69,8 +69,7 @@ pub fn largest_eigenvalue(
 
 /// A fixed start with no structure that an operator is likely to share: fractional parts of the golden ratio.
 fn start_vector(n: usize) -> Vec<f64> {
-    let mut q: Vec<f64> =
-        (1..=n).map(|i| (i as f64 * 0.618_033_988_749_894_9).fract() - 0.5 + 0.75).collect();
+    let mut q: Vec<f64> = (1..=n).map(|i| (i as f64 * 0.618_033_988_749_894_9).fract() + 0.25).collect();
     let length = norm(&q);
     q.iter_mut().for_each(|v| *v /= length);
     q

@@ -4,7 +4,8 @@
 //! first columns of `V` (directions in feature space). Sign rule: the entry of largest magnitude is positive, the
 //! first one on ties. Only directions above the numerical rank, `s_i > max(n, d) eps s_1`, are returned: fewer than
 //! asked for where the rank is smaller. Cost about `6 n d min(n, d)`.
-//! Source: thin SVD of faer; where it does not converge, the eigenvectors of the smaller Gram matrix.
+//! Source: thin SVD of faer; where it does not converge, the eigenvectors of `X^T X` (`d x d`), whose rank is decided on the
+//! squares `s_i^2`.
 
 use faer::{Mat, MatRef, Side};
 
@@ -30,14 +31,17 @@ fn singular_values(values: faer::ColRef<'_, f64>) -> Vec<f64> {
 }
 
 /// Singular values (from the squares: half the digits) and left vectors by the eigenvectors of `samples samples^T`.
+/// Squares within rounding of the largest count as 0.
 fn from_gram(samples: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     let d = samples.nrows();
     let outer = samples * samples.transpose();
     match outer.self_adjoint_eigen(Side::Lower) {
         Ok(eigen) => {
             let values = eigen.S().column_vector();
-            let order = (0..d).rev();
-            let singular = order.clone().map(|i| values[i].max(0.0).sqrt()).collect();
+            let size = samples.nrows().max(samples.ncols()) as f64;
+            let rounding = values.iter().fold(0.0, |largest: f64, v| largest.max(*v)) * f64::EPSILON * size;
+            let square = |i: usize| if values[i] > rounding { values[i] } else { 0.0 };
+            let singular = (0..d).rev().map(|i| square(i).sqrt()).collect();
             let vectors = Mat::from_fn(d, d, |t, i| eigen.U()[(t, d - 1 - i)]);
             (singular, vectors)
         }
@@ -96,6 +100,7 @@ mod tests {
         values.extend(testkit::normal_matrix(5, 2, 2));
         let samples = MatRef::from_column_major_slice(&values, 5, 4);
         assert_eq!(leading_directions(samples, 5).ncols(), 2);
+        assert_eq!(from_gram(samples).0.iter().filter(|s| **s > 0.0).count(), 2);
         assert_eq!(leading_directions(Mat::zeros(5, 0).as_ref(), 3).ncols(), 0);
         assert_eq!(leading_directions(Mat::zeros(5, 4).as_ref(), 3).ncols(), 0);
     }

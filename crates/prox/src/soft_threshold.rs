@@ -70,6 +70,14 @@ mod tests {
         }
 
         #[test]
+        fn the_slope_in_the_threshold_is_minus_the_sign(y in -3.0..3.0_f64, t in 0.01..3.0_f64) {
+            prop_assume!((f64::abs(y) - t).abs() > 2e-3);
+            let result = soft_threshold(y, t);
+            let expected = if result == 0.0 { 0.0 } else { -result.signum() };
+            assert_close(expected, derivative(|t| soft_threshold(y, t), t, 1e-3), 0.0, 1e-12);
+        }
+
+        #[test]
         fn the_half_line_keeps_the_positive_part(y in -3.0..3.0_f64, t in 0.0..3.0_f64) {
             prop_assert_eq!(non_negative_soft_threshold(y, t), soft_threshold(y, t).max(0.0));
         }

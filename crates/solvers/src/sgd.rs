@@ -22,9 +22,9 @@ use crate::schedule::Schedule;
 /// Options of gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sgd {
-    /// Step sizes; default constant `1e-2`.
+    /// Step sizes; default constant `1e-3`.
     pub schedule: Schedule,
-    /// Weight `mu` of the past; in `[0, 1)`, default 0.
+    /// Weight `mu` of the past; in `[0, 1)`, default 0.9.
     pub momentum: f64,
     /// Nesterov's variant; default `false`.
     pub nesterov: bool,
@@ -32,7 +32,7 @@ pub struct Sgd {
 
 impl Default for Sgd {
     fn default() -> Self {
-        Self { schedule: Schedule::Constant { step: 1e-2 }, momentum: 0.0, nesterov: false }
+        Self { schedule: Schedule::Constant { step: 1e-3 }, momentum: 0.9, nesterov: false }
     }
 }
 

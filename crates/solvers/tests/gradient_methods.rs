@@ -86,7 +86,7 @@ proptest! {
     /// Without momentum it is `x_j (1 - step h_j)^k`.
     #[test]
     fn plain_gradient_descent_contracts_by_known_factors(step in 0.01_f64..0.6, a in -2.0_f64..2.0, b in -2.0_f64..2.0) {
-        let sgd = Sgd { schedule: Schedule::Constant { step }, ..Default::default() };
+        let sgd = Sgd { schedule: Schedule::Constant { step }, momentum: 0.0, nesterov: false };
         let (mut state, mut x) = (SgdState::new(2), [a, b]);
         for _ in 0..30 {
             let g = gradient(&x);

@@ -1,5 +1,6 @@
 //! A checked experiment: plain types, no text, no places, nothing left to validate.
 
+use crate::files::read::ArrayFile;
 use dictlearn::active_set::CoderOptions;
 use dictlearn::dictionary::Constraint;
 use dictlearn::learner::DescentOptions;
@@ -7,7 +8,6 @@ use dictlearn::lower::LowerLevel;
 use dictlearn::preprocessing::Preprocessing;
 use dictlearn::synthetic::SyntheticOptions;
 use dictlearn::task::Logistic;
-use std::path::PathBuf;
 
 /// All that a run needs to know.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,87 +52,35 @@ pub enum Source {
         positive: Vec<u8>,
     },
     /// Samples from files.
-    File(FileSource),
+    File(Box<FileSource>),
 }
 
 /// Samples, labels and weights in files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileSource {
-    /// The samples, one a row.
+    /// The samples, one a row; from a table also the labels, where it names their column.
     pub samples: ArrayFile,
-    /// The labels.
-    pub labels: Option<Labels>,
+    /// The labels, where they have a file of their own; the table of the samples names no column then.
+    pub labels: Option<ArrayFile>,
     /// Label values of class 1 (not empty); `None` takes the larger of exactly two values.
     pub positive: Option<Vec<f64>>,
     /// Weights of the samples in the upper level.
     pub weights: Option<ArrayFile>,
-    /// How .csv files are read.
-    pub csv: CsvOptions,
     /// Share of samples held out, in [0, 1).
     pub test_fraction: f64,
 }
 
-/// A .npy, .npz or .csv file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArrayFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Name of the array in a .npz; `None` takes the only one.
-    pub array: Option<String>,
-}
-
-impl ArrayFile {
-    /// Whether the file's name ends in this, in any case.
-    pub fn has_ending(&self, ending: &str) -> bool {
-        self.path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
-    }
-}
-
 impl FileSource {
-    /// The file of the labels, where they have one of their own.
-    pub fn label_file(&self) -> Option<&ArrayFile> {
-        match &self.labels {
-            Some(Labels::File(file)) => Some(file),
-            _ => None,
-        }
+    /// Whether there are labels: in a file of their own or in a column of the samples.
+    pub fn has_labels(&self) -> bool {
+        self.labels.is_some() || self.samples.table.label.is_some()
     }
 
-    /// Whether any file is a .csv, so that [`CsvOptions`] matter.
+    /// Whether any file is a .csv, so that delimiter and header matter (the same for all of them).
     pub fn reads_csv(&self) -> bool {
-        let files = [Some(&self.samples), self.label_file(), self.weights.as_ref()];
+        let files = [Some(&self.samples), self.labels.as_ref(), self.weights.as_ref()];
         files.into_iter().flatten().any(|file| file.has_ending("csv"))
     }
-}
-
-/// Where labels come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Labels {
-    /// A file of their own.
-    File(ArrayFile),
-    /// The column of this name of the samples' .csv.
-    ColumnName(String),
-    /// The column of this index, from 0, of the samples' .csv.
-    ColumnIndex(usize),
-}
-
-/// How .csv files are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CsvOptions {
-    /// Whether the first line names the columns.
-    pub header: Header,
-    /// Separator of the fields, ASCII.
-    pub delimiter: u8,
-}
-
-/// Whether the first line of a .csv names the columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Header {
-    /// It does when one of its fields is no number.
-    Auto,
-    /// It does.
-    Yes,
-    /// It does not.
-    No,
 }
 
 /// The dictionary to learn.

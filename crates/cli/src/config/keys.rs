@@ -288,6 +288,7 @@ pub fn reference() -> String {
         "# Keys of a config\n\n\
          Written by `UPDATE_DOCS=1 cargo test -p cli --test config_reference` from `crates/cli/src/config/keys.rs`.\n\n\
          A config is TOML. Paths are relative to the config file. Losses and penalties are sums, not means.\n\
+         What is drawn (synthetic samples, planted atoms, an initial dictionary) has at most a billion entries.\n\
          Exactly one of `[data.synthetic]`, `[data.digits]`, `[data.file]`; at most one of\n\
          `[learn.proximal_gradient]` (the default), `[learn.adam]`, `[learn.sgd]`.\n\
          `[task]` is optional and needs `[task.logistic]`; `[task.learn]` has the keys of `[learn]` except\n\

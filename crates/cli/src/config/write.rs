@@ -4,10 +4,11 @@
 //! written with as many digits as it takes, paths as they resolved. A key without a value becomes a comment.
 
 use super::experiment::{
-    ArrayFile, CodesFormat, Coding, CsvOptions, Dictionary, Experiment, FileSource, Header, Init, Labels,
-    Source, Task, TaskStart, Unsupervised,
+    CodesFormat, Coding, Dictionary, Experiment, FileSource, Init, Source, Task, TaskStart, Unsupervised,
 };
 use super::keys::{self, Default};
+use crate::files::read::ArrayFile;
+use crate::files::table::{Column, HeaderRow, TableOptions};
 use dictlearn::dictionary::Constraint;
 use dictlearn::learner::{DescentOptions, Optimizer, Project};
 use dictlearn::loss::Loss;
@@ -127,19 +128,17 @@ fn file_source(out: &mut Writer, file: &FileSource) {
     out.table("data.file");
     out.key("samples", path(&file.samples));
     out.optional("array", array(&file.samples));
-    let labels = file.label_file();
-    out.optional("labels", labels.map(path));
-    out.optional("labels_array", labels.and_then(array));
+    out.optional("labels", file.labels.as_ref().map(path));
+    out.optional("labels_array", file.labels.as_ref().and_then(array));
     out.optional(
         "label_column",
-        match &file.labels {
-            Some(Labels::ColumnName(name)) => Some(quoted(name)),
-            Some(Labels::ColumnIndex(index)) => Some(index.to_string()),
-            _ => None,
-        },
+        file.samples.table.label.as_ref().map(|column| match column {
+            Column::Name(name) => quoted(name),
+            Column::Index(index) => index.to_string(),
+        }),
     );
     if file.reads_csv() {
-        csv(out, file.csv);
+        csv(out, &file.samples.table);
     }
     out.optional("positive", file.positive.as_deref().map(list));
     out.optional("weights", file.weights.as_ref().map(path));
@@ -147,16 +146,16 @@ fn file_source(out: &mut Writer, file: &FileSource) {
     out.key("test_fraction", number(file.test_fraction));
 }
 
-fn csv(out: &mut Writer, csv: CsvOptions) {
+fn csv(out: &mut Writer, table: &TableOptions) {
     out.key(
         "header",
-        match csv.header {
-            Header::Auto => "\"auto\"",
-            Header::Yes => "\"yes\"",
-            Header::No => "\"no\"",
+        match table.header {
+            HeaderRow::Auto => "\"auto\"",
+            HeaderRow::Present => "\"yes\"",
+            HeaderRow::Absent => "\"no\"",
         },
     );
-    out.key("delimiter", quoted(&char::from(csv.delimiter).to_string()));
+    out.key("delimiter", quoted(&char::from(table.delimiter).to_string()));
 }
 
 fn preprocessing(out: &mut Writer, preprocessing: Preprocessing) {

@@ -20,20 +20,10 @@ use super::error::WriteError;
 /// What content is written to: buffered, and seekable as a `.npz` needs.
 pub type Content<'a> = BufWriter<&'a File>;
 
-/// Writes the file at `path` by `content`, atomically.
+/// The temporary file beside `path`, complete and on the disk; dropping it removes it.
 ///
 /// # Errors
-/// The folder does not exist or denies access, `path` is a folder, or writing fails; the earlier file is then intact.
-pub fn write_atomically(
-    path: &Path,
-    content: impl FnOnce(&mut Content<'_>) -> io::Result<()>,
-) -> Result<(), WriteError> {
-    let temporary = stage(path, content)?;
-    publish(temporary, path)?;
-    sync_folder(folder_of(path))
-}
-
-/// The temporary file beside `path`, complete and on the disk; dropping it removes it.
+/// The folder does not exist or denies access, `path` is a folder, or `content` fails; an earlier file is intact.
 pub(super) fn stage(
     path: &Path,
     content: impl FnOnce(&mut Content<'_>) -> io::Result<()>,

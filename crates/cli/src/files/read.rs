@@ -13,7 +13,7 @@ use super::table::{self, TableOptions};
 
 /// A file and how to read it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Source {
+pub struct ArrayFile {
     /// The file.
     pub path: PathBuf,
     /// Name of the array in a `.npz`; not needed if it holds one.
@@ -22,10 +22,15 @@ pub struct Source {
     pub table: TableOptions,
 }
 
-impl Source {
+impl ArrayFile {
     /// A file with nothing else said.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), ..Self::default() }
+    }
+
+    /// Whether the file's name ends in this, in any case.
+    pub fn has_ending(&self, ending: &str) -> bool {
+        self.path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
     }
 }
 
@@ -35,17 +40,16 @@ impl Source {
 ///
 /// # Errors
 /// See [`ReadError`]; the array must be two-dimensional with at least one row and column.
-pub fn read_samples(source: &Source) -> Result<Samples, ReadError> {
-    let mut origin = Origin { path: source.path.clone(), ..Origin::default() };
-    if extension(source)? == Extension::Csv {
-        let table =
-            table::read(&text(&source.path)?, &source.table).map_err(|problem| csv(source, problem))?;
+pub fn read_samples(file: &ArrayFile) -> Result<Samples, ReadError> {
+    let mut origin = Origin { path: file.path.clone(), ..Origin::default() };
+    if extension(file)? == Extension::Csv {
+        let table = table::read(&text(&file.path)?, &file.table).map_err(|problem| csv(file, problem))?;
         origin.lines = table.lines;
         origin.column_names = table.column_names;
         return Ok(Samples { array: table.array, labels: table.labels, origin });
     }
-    let (name, values) = values(source)?;
-    let array = values.into_array().map_err(|problem| in_array(source, name.clone(), problem))?;
+    let (name, values) = values(file)?;
+    let array = values.into_array().map_err(|problem| in_array(file, name.clone(), problem))?;
     origin.array = name;
     Ok(Samples { array, labels: None, origin })
 }
@@ -56,13 +60,12 @@ pub fn read_samples(source: &Source) -> Result<Samples, ReadError> {
 ///
 /// # Errors
 /// See [`ReadError`].
-pub fn read_labels(source: &Source) -> Result<Vec<f64>, ReadError> {
-    if extension(source)? == Extension::Csv {
-        return table::read_labels(&text(&source.path)?, &source.table)
-            .map_err(|problem| csv(source, problem));
+pub fn read_labels(file: &ArrayFile) -> Result<Vec<f64>, ReadError> {
+    if extension(file)? == Extension::Csv {
+        return table::read_labels(&text(&file.path)?, &file.table).map_err(|problem| csv(file, problem));
     }
-    let (name, values) = values(source)?;
-    values.into_labels().map_err(|problem| in_array(source, name, problem))
+    let (name, values) = values(file)?;
+    values.into_labels().map_err(|problem| in_array(file, name, problem))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,9 +76,9 @@ enum Extension {
 }
 
 /// The format, by the extension in either case; an array name goes only with `.npz`.
-fn extension(source: &Source) -> Result<Extension, ReadError> {
-    let path = source.path.clone();
-    let found = source.path.extension().map(OsStr::to_string_lossy);
+fn extension(file: &ArrayFile) -> Result<Extension, ReadError> {
+    let path = file.path.clone();
+    let found = file.path.extension().map(OsStr::to_string_lossy);
     let extension = match found.as_deref().map(str::to_ascii_lowercase).as_deref() {
         Some("npy") => Extension::Npy,
         Some("npz") => Extension::Npz,
@@ -87,36 +90,36 @@ fn extension(source: &Source) -> Result<Extension, ReadError> {
             return Err(ReadError::Extension { path, found });
         }
     };
-    match &source.array {
+    match &file.array {
         Some(name) if extension != Extension::Npz => Err(ReadError::NameUnused { path, name: name.clone() }),
         _ => Ok(extension),
     }
 }
 
 /// The array of a `.npy` or `.npz` file, and its name in the latter.
-fn values(source: &Source) -> Result<(Option<String>, Values), ReadError> {
-    let (file, size) = open(&source.path)?;
-    let reader = BufReader::with_capacity(1 << 16, file);
-    let path = source.path.clone();
-    if extension(source)? == Extension::Npy {
+fn values(file: &ArrayFile) -> Result<(Option<String>, Values), ReadError> {
+    let (opened, size) = open(&file.path)?;
+    let reader = BufReader::with_capacity(1 << 16, opened);
+    let path = file.path.clone();
+    if extension(file)? == Extension::Npy {
         let values = npy::read(reader, size, size).map_err(|problem| ReadError::Npy { path, problem })?;
         return Ok((None, values));
     }
-    let named = npz::read(reader, size, source.array.as_deref());
+    let named = npz::read(reader, size, file.array.as_deref());
     let (name, values) = named.map_err(|problem| ReadError::Npz { path, problem })?;
     Ok((Some(name), values))
 }
 
-fn in_array(source: &Source, name: Option<String>, problem: NpyError) -> ReadError {
-    let path = source.path.clone();
+fn in_array(file: &ArrayFile, name: Option<String>, problem: NpyError) -> ReadError {
+    let path = file.path.clone();
     match name {
         None => ReadError::Npy { path, problem },
         Some(name) => ReadError::Npz { path, problem: NpzError::Array { name, problem } },
     }
 }
 
-fn csv(source: &Source, problem: CsvError) -> ReadError {
-    ReadError::Csv { path: source.path.clone(), problem }
+fn csv(file: &ArrayFile, problem: CsvError) -> ReadError {
+    ReadError::Csv { path: file.path.clone(), problem }
 }
 
 fn text(path: &Path) -> Result<Vec<u8>, ReadError> {

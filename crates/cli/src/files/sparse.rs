@@ -35,25 +35,6 @@ pub struct Csr {
 }
 
 impl Csr {
-    /// The entries of a row-major `rows x columns` matrix that are not zero (NaN is kept). Cost: one pass.
-    ///
-    /// # Panics
-    /// `data.len() != rows * columns`.
-    #[track_caller]
-    pub fn from_dense(rows: usize, columns: usize, data: &[f64]) -> Self {
-        assert_eq!(data.len(), rows * columns, "elements of a {rows} x {columns} matrix");
-        let mut csr = Self { columns, offsets: vec![0], indices: Vec::new(), values: Vec::new() };
-        for i in 0..rows {
-            let row = &data[i * columns..(i + 1) * columns];
-            for (j, &x) in row.iter().enumerate().filter(|(_, x)| **x != 0.0) {
-                csr.indices.push(j);
-                csr.values.push(x);
-            }
-            csr.offsets.push(csr.values.len());
-        }
-        csr
-    }
-
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.offsets.len() - 1

@@ -56,6 +56,23 @@ fn codes_that_do_not_converge() {
     assert!(!reached.stdout.contains("not coded"));
 }
 
+/// Singular implicit systems are no failure, but the table, the summary and the history say how many there were.
+#[test]
+fn singular_systems_are_reported() {
+    let sets = ["coding.regularization=0.0", "dictionary.init=samples", "dictionary.n_components=20"];
+    let (lab, outcome) = run("squared", &sets);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let line = "up to 74 samples per step had a singular implicit system: raise coding.l2_regularization\n";
+    assert!(outcome.stdout.contains(line), "{}", outcome.stdout);
+    let results = lab.read("out");
+    for stage in ["/without_task", "/with_task"] {
+        assert_eq!(results.number(&format!("{stage}/rank_deficient")), 74.0);
+    }
+    let (lab, outcome) = run("squared", &[&sets[..], &["coding.l2_regularization=0.01"]].concat());
+    assert!(!outcome.stdout.contains("singular"), "{}", outcome.stdout);
+    assert_eq!(lab.read("out").number("/without_task/rank_deficient"), 0.0);
+}
+
 #[test]
 fn descents_that_do_not_converge() {
     for stage in ["learn", "task.learn"] {

@@ -2,11 +2,9 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::path::Path;
 
-use cli::files::atomic::write_atomically;
 use cli::files::output::OutputFolder;
-use cli::files::read::{Source, read_labels, read_samples};
+use cli::files::read::{ArrayFile, read_labels, read_samples};
 use cli::files::table::Column;
 use zip::CompressionMethod;
 
@@ -30,26 +28,26 @@ impl Messages {
 
     /// The error of reading samples from a file of this name and content.
     #[track_caller]
-    fn samples(&mut self, name: &str, content: &[u8], change: impl Fn(&mut Source)) {
-        let mut source = Source::new(self.folder.path().join(name));
+    fn samples(&mut self, name: &str, content: &[u8], change: impl Fn(&mut ArrayFile)) {
+        let mut source = ArrayFile::new(self.folder.path().join(name));
         fs::write(&source.path, content).unwrap();
         change(&mut source);
         self.add(read_samples(&source).unwrap_err());
     }
 }
 
-fn named(name: &str) -> impl Fn(&mut Source) {
+fn named(name: &str) -> impl Fn(&mut ArrayFile) {
     move |source| source.array = Some(name.to_owned())
 }
 
-fn label(column: Column) -> impl Fn(&mut Source) {
+fn label(column: Column) -> impl Fn(&mut ArrayFile) {
     move |source| source.table.label = Some(column.clone())
 }
 
 #[test]
 fn of_paths() {
     let mut m = Messages::new();
-    let at = |m: &Messages, name: &str| Source::new(m.folder.path().join(name));
+    let at = |m: &Messages, name: &str| ArrayFile::new(m.folder.path().join(name));
     m.add(read_samples(&at(&m, "missing.npy")).unwrap_err());
     m.add(read_samples(&at(&m, "missing")).unwrap_err());
     m.add(read_samples(&at(&m, "")).unwrap_err());
@@ -89,7 +87,7 @@ fn of_npy() {
     m.samples("a.npy", &npy("<f8", "False", "(3, 1)", &[0; 20]), |_| ());
     m.samples("a.npy", &npy("<f8", "False", "(3, 1)", &[0; 32]), |_| ());
     m.samples("a.npy", &npy("<u8", "False", "(1, 1)", &u64::MAX.to_le_bytes()), |_| ());
-    let source = Source::new(m.folder.path().join("a.npy"));
+    let source = ArrayFile::new(m.folder.path().join("a.npy"));
     fs::write(&source.path, npy("|u1", "False", "(2, 2)", &[0; 4])).unwrap();
     m.add(read_labels(&source).unwrap_err());
     fs::write(&source.path, npy("<f8", "False", "(2, 2)", &f8(&[1.0, 2.0, 3.0, f64::NAN]))).unwrap();
@@ -116,7 +114,7 @@ fn of_npz() {
     let mut damaged = stored(&[("x.npy", &good)]);
     damaged[30 + 5 + 128] ^= 1; // after local header and name: the first byte of the data
     m.samples("a.npz", &damaged, |_| ());
-    let source = Source::new(m.folder.path().join("a.npz"));
+    let source = ArrayFile::new(m.folder.path().join("a.npz"));
     fs::write(&source.path, stored(&[("x.npy", &good)])).unwrap();
     m.add(read_samples(&source).unwrap().require_finite().unwrap_err());
     insta::assert_snapshot!(m.text);
@@ -141,7 +139,7 @@ fn of_csv() {
     m.samples("t.csv", b"1,2\n", label(Column::Name("x".to_owned())));
     m.samples("t.csv", b"1,2\n", label(Column::Index(2)));
     m.samples("t.csv", b"1\n", label(Column::Index(0)));
-    let mut source = Source::new(m.folder.path().join("t.csv"));
+    let mut source = ArrayFile::new(m.folder.path().join("t.csv"));
     fs::write(&source.path, "a,b\n1,2\n\n3,inf\n").unwrap();
     m.add(read_labels(&source).unwrap_err());
     m.add(read_samples(&source).unwrap().require_finite().unwrap_err());
@@ -155,12 +153,13 @@ fn of_writing() {
     let mut m = Messages::new();
     let root = m.folder.path().to_owned();
     fs::write(root.join("file"), "").unwrap();
-    let write = |path: &Path| write_atomically(path, |_| Ok(())).unwrap_err();
     m.add(OutputFolder::open(root.join("file")).unwrap_err());
     m.add(OutputFolder::open(root.join("file/runs/first")).unwrap_err());
-    m.add(write(&root));
-    m.add(write(&root.join("missing/codes.npy")));
-    m.add(write(&root.join("file/codes.npy")));
+    fs::create_dir(root.join("folder")).unwrap();
+    m.add(OutputFolder::open(&root).unwrap().stage("folder", |_| Ok(())).unwrap_err());
+    let mut gone = OutputFolder::open(root.join("missing")).unwrap();
+    fs::remove_dir(root.join("missing")).unwrap();
+    m.add(gone.stage("codes.npy", |_| Ok(())).unwrap_err());
     let mut output = OutputFolder::open(&root).unwrap();
     m.add(output.stage("../x", |_| Ok(())).unwrap_err());
     output.stage("x", |_| Ok(())).unwrap();

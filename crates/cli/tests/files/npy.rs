@@ -2,7 +2,7 @@
 
 use cli::files::error::{NpyError, ReadError};
 use cli::files::npy::{Values, read, write_matrix, write_vector};
-use cli::files::read::{Source, read_labels, read_samples};
+use cli::files::read::{ArrayFile, read_labels, read_samples};
 
 use crate::bytes::{f8, file, fixture, header, npy};
 
@@ -108,11 +108,11 @@ fn all_three_versions() {
 
 #[test]
 fn files_that_numpy_wrote() {
-    let samples = read_samples(&Source::new(fixture("fortran_big_endian.npy"))).unwrap();
+    let samples = read_samples(&ArrayFile::new(fixture("fortran_big_endian.npy"))).unwrap();
     let expected: Vec<f64> = (0..12).map(|k| f64::from(k) / 8.0 - 0.5).collect();
     assert_eq!((samples.array.rows, samples.array.columns, samples.array.dtype.as_str()), (3, 4, "float32"));
     assert_eq!(samples.array.data, expected);
-    let problem = read_samples(&Source::new(fixture("structured.npy"))).unwrap_err();
+    let problem = read_samples(&ArrayFile::new(fixture("structured.npy"))).unwrap_err();
     assert!(matches!(problem, ReadError::Npy { problem: NpyError::DType { kind: "structured", .. }, .. }));
 }
 
@@ -120,12 +120,12 @@ fn files_that_numpy_wrote() {
 fn labels_are_a_row_of_numbers_or_one_column() {
     for shape in ["(3,)", "(3, 1)"] {
         let (_folder, path) = file("y.npy", &npy("|u1", "False", shape, &[2, 0, 1]));
-        assert_eq!(read_labels(&Source::new(path)).unwrap(), [2.0, 0.0, 1.0]);
+        assert_eq!(read_labels(&ArrayFile::new(path)).unwrap(), [2.0, 0.0, 1.0]);
     }
     let (_folder, path) = file("y.npy", &npy("|u1", "False", "(1, 3)", &[2, 0, 1]));
-    assert!(read_labels(&Source::new(path)).is_err());
+    assert!(read_labels(&ArrayFile::new(path)).is_err());
     let (_folder, path) = file("x.npy", &npy("|u1", "False", "(3,)", &[2, 0, 1]));
-    assert!(read_samples(&Source::new(path)).is_err());
+    assert!(read_samples(&ArrayFile::new(path)).is_err());
 }
 
 /// What `numpy.save` writes, byte for byte.

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use cli::files::atomic::write_atomically;
+use cli::files::atomic::Content;
 use cli::files::error::WriteError;
 use cli::files::npy::write_matrix;
 use cli::files::output::OutputFolder;
-use cli::files::read::{Source, read_samples};
+use cli::files::read::{ArrayFile, read_samples};
 
 /// Names in a folder, sorted, hidden ones too.
 fn names(folder: &Path) -> Vec<String> {
@@ -20,6 +20,17 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Writes one file into a folder that is there.
+fn write(
+    folder: &Path,
+    name: &str,
+    content: impl FnOnce(&mut Content<'_>) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let mut output = OutputFolder::open(folder)?;
+    output.stage(name, content)?;
+    output.commit().map(|_| ())
+}
+
 fn full_disk() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::StorageFull, "no space left"))
 }
@@ -29,8 +40,8 @@ fn a_new_file_is_whole_and_an_old_one_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("codes.npy");
     for data in [[1.0, 2.0], [3.0, 4.0]] {
-        write_atomically(&path, |writer| write_matrix(writer, 1, 2, &data)).unwrap();
-        assert_eq!(read_samples(&Source::new(&path)).unwrap().array.data, data);
+        write(folder.path(), "codes.npy", |writer| write_matrix(writer, 1, 2, &data)).unwrap();
+        assert_eq!(read_samples(&ArrayFile::new(&path)).unwrap().array.data, data);
     }
     assert_eq!(names(folder.path()), ["codes.npy"]);
 }
@@ -40,7 +51,7 @@ fn a_failed_write_leaves_the_old_file_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.txt");
     fs::write(&path, "old").unwrap();
-    let failed = write_atomically(&path, |writer| {
+    let failed = write(folder.path(), "a.txt", |writer| {
         writer.write_all(&[b'x'; 1 << 20])?;
         full_disk()
     });
@@ -57,7 +68,7 @@ fn the_mode_is_that_of_any_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
     fs::write(folder.path().join("direct"), "x").unwrap();
-    write_atomically(&folder.path().join("atomic"), |writer| writer.write_all(b"x")).unwrap();
+    write(folder.path(), "atomic", |writer| writer.write_all(b"x")).unwrap();
     assert_eq!(format!("{:o}", mode("atomic")), format!("{:o}", mode("direct")));
 }
 

@@ -2,7 +2,7 @@
 
 use cli::files::array::first_non_finite;
 use cli::files::error::CsvError;
-use cli::files::read::{Source, read_labels, read_samples};
+use cli::files::read::{ArrayFile, read_labels, read_samples};
 use cli::files::table::{Column, HeaderRow, Table, TableOptions, read};
 
 use crate::bytes::file;
@@ -92,7 +92,7 @@ fn ragged_rows_and_empty_files() {
 #[test]
 fn values_that_are_not_finite_are_found_with_their_line() {
     let (_folder, path) = file("t.csv", b"a,y,b\n\n1,0,2\n3,1,NaN\n");
-    let mut source = Source::new(path);
+    let mut source = ArrayFile::new(path);
     source.table.label = name("y");
     let samples = read_samples(&source).unwrap();
     let (row, column, value) = first_non_finite(&samples.array).unwrap();
@@ -116,7 +116,7 @@ fn values_that_are_not_finite_are_found_with_their_line() {
 #[test]
 fn labels_alone() {
     let (_folder, path) = file("y.csv", b"class\n2\n0\n");
-    let mut source = Source::new(path);
+    let mut source = ArrayFile::new(path);
     assert_eq!(read_labels(&source).unwrap(), [2.0, 0.0]);
     let (_folder, path) = file("y.csv", b"id,class\n10,2\n11,0\n");
     source.path = path;

@@ -1,10 +1,12 @@
 //! What holds on the way: values fall, gradients are those of fixed codes.
 
-use crate::{CONSTRAINTS, K, data, descent, flat, full, learner, proximal_gradient, sgd, signal, start};
+use crate::{
+    CONSTRAINTS, K, TASK, data, descent, flat, full, learn, learner, proximal_gradient, sgd, signal, start,
+};
 use dictlearn::coder::encode;
-use dictlearn::dictionary::DictionaryProx;
-use dictlearn::learner::Progress;
-use dictlearn::lower::Problem;
+use dictlearn::dictionary::{Constraint, DictionaryProx, Initialization};
+use dictlearn::learner::{Learner, Progress};
+use dictlearn::lower::{LowerLevel, Problem};
 use dictlearn::objective::Objective;
 use faer::MatRef;
 use prox::Prox;
@@ -35,6 +37,26 @@ fn accepted_proximal_gradient_steps_decrease_the_full_objective() {
         let rises = all.windows(2).filter(|pair| pair[1] > pair[0] * (1.0 + 1e-12)).count();
         assert_eq!(rises, 0, "{constraint:?}: {all:?}");
         assert!(learned.objective < 0.95 * initial, "{constraint:?}: the descent moves");
+    }
+}
+
+/// Without any penalty and with more atoms than features every implicit system is singular, and every step says so: also
+/// those of a line search, whose last evaluation takes no gradient.
+#[test]
+fn singular_systems_are_counted_at_every_step() {
+    let signal = signal();
+    let plain = learner(Constraint::UnitSphere);
+    let lower = LowerLevel { regularization: 0.0, elastic_penalty: 0.0, ..plain.lower };
+    let first = Initialization::Samples.draw(signal.samples.as_ref(), 10, 5).unwrap();
+    for (objective, expected) in [(Objective::Reconstruction, 60), (TASK, 60), (Objective::Full, 0)] {
+        for optimizer in [proximal_gradient(true), sgd(1e-3)] {
+            let learner = Learner { lower, ..plain };
+            let learned =
+                learn(learner, data(&signal), first.as_ref(), objective, &descent(optimizer.clone(), 3))
+                    .unwrap();
+            let counts: Vec<usize> = learned.history.iter().map(|record| record.rank_deficient).collect();
+            assert_eq!(counts, [expected; 3], "{objective:?} {optimizer:?}");
+        }
     }
 }
 

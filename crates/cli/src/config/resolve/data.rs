@@ -2,9 +2,12 @@
 
 use super::super::check::{Findings, Table, span_of};
 use super::super::diagnostic::Problem;
-use super::super::experiment::{ArrayFile, CsvOptions, FileSource, Header, Labels, Source};
-use super::super::forms::Column;
+use super::super::experiment::{FileSource, Source};
+use super::super::forms;
 use super::super::schema::{self, Value};
+use crate::files::read::ArrayFile;
+use crate::files::table::{Column, HeaderRow, TableOptions};
+use dictlearn::dictionary::MOST_ENTRIES;
 use dictlearn::preprocessing::Preprocessing;
 use dictlearn::synthetic::SyntheticOptions;
 use std::collections::BTreeSet;
@@ -53,8 +56,8 @@ pub fn data(
 fn synthetic_source(findings: &mut Findings<'_>, table: Value<schema::Synthetic>) -> Source {
     let (mut table, raw) = Table::open(findings, SYNTHETIC, table);
     let options = SyntheticOptions {
-        n_samples: table.count("n_samples", raw.n_samples),
-        n_features: table.count("n_features", raw.n_features),
+        n_samples: table.count("n_samples", raw.n_samples.clone()),
+        n_features: table.count("n_features", raw.n_features.clone()),
         n_atoms: table.count("n_atoms", raw.n_atoms.clone()),
         n_nonzero: table.count("n_nonzero", raw.n_nonzero.clone()),
         scale: table.number("scale", raw.scale),
@@ -70,6 +73,21 @@ fn synthetic_source(findings: &mut Findings<'_>, table: Value<schema::Synthetic>
                 .at(span_of(&raw.n_atoms), "the planted atoms")
                 .help("a code has at most one entry per atom");
         table.findings.push(problem);
+    }
+    let n_features = options.n_features;
+    for (name, count, value) in
+        [("n_samples", options.n_samples, &raw.n_samples), ("n_atoms", options.n_atoms, &raw.n_atoms)]
+    {
+        if counts(value) && counts(&raw.n_features) && count.saturating_mul(n_features) > MOST_ENTRIES {
+            let most = MOST_ENTRIES / n_features;
+            let problem = Problem::new(format!(
+                "`{SYNTHETIC}.{name}` = {count} times `n_features` = {n_features} is more than memory is likely to hold"
+            ))
+            .at(span_of(value), format!("accepted: 1 to {most} with so many features"))
+            .at(span_of(&raw.n_features), "the features")
+            .help("a matrix that is drawn has at most a billion entries, 8 GB");
+            table.findings.push(problem);
+        }
     }
     Source::Synthetic { options, test_fraction: table.number("test_fraction", raw.test_fraction) }
 }
@@ -91,67 +109,60 @@ fn digits_source(findings: &mut Findings<'_>, table: Value<schema::Digits>) -> S
 
 fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::File>) -> Source {
     let (mut table, mut raw) = Table::open(findings, FILE, table);
-    let samples =
-        array_file(&mut table, folder, ["samples", "array"], raw.samples.take(), raw.array.take(), TABLES);
-    let labels = labels(&mut table, folder, &samples, &mut raw);
-    if labels.is_none() {
-        needs(&mut table, "positive", &raw.positive, "labels");
+    let options = TableOptions {
+        header: header(raw.header.as_ref()),
+        delimiter: delimiter(&mut table, &raw.delimiter),
+        label: label_column(&mut table, &raw.label_column),
+    };
+    let without_labels = TableOptions { label: None, ..options.clone() };
+    let (samples, array) = (raw.samples.take(), raw.array.take());
+    let samples = array_file(&mut table, folder, ["samples", "array"], samples, array, TABLES);
+    if raw.labels.is_some() && raw.label_column.is_some() {
+        let problem =
+            Problem::new("`data.file.labels` and `data.file.label_column` are both given: keep one")
+                .at(span_of(&raw.label_column), "labels from a column of the samples")
+                .at(span_of(&raw.labels), "labels from a file of their own");
+        table.findings.push(problem);
     }
-    let weights = optional_file(
-        &mut table,
-        folder,
-        ["weights", "weights_array"],
-        raw.weights.take(),
-        raw.weights_array.take(),
-    );
+    if !samples.has_ending("csv") {
+        needs(&mut table, "label_column", &raw.label_column, "samples in a .csv file");
+    }
+    let other = |table: &mut Table<'_, '_>, names, path, array| {
+        let file = optional_file(table, folder, names, path, array)?;
+        Some(ArrayFile { table: without_labels.clone(), ..file })
+    };
+    let names = ["labels", "labels_array"];
+    let labels = other(&mut table, names, raw.labels.take(), raw.labels_array.take());
+    let names = ["weights", "weights_array"];
+    let weights = other(&mut table, names, raw.weights.take(), raw.weights_array.take());
     let source = FileSource {
-        csv: CsvOptions {
-            header: header(raw.header.as_ref()),
-            delimiter: delimiter(&mut table, &raw.delimiter),
-        },
         positive: positive_labels(&mut table, &raw.positive),
         test_fraction: table.number("test_fraction", raw.test_fraction),
-        samples,
+        samples: ArrayFile { table: options, ..samples },
         labels,
         weights,
     };
+    if !source.has_labels() {
+        needs(&mut table, "positive", &raw.positive, "labels");
+    }
     if !source.reads_csv() {
         needs(&mut table, "header", &raw.header, "a .csv file");
         needs(&mut table, "delimiter", &raw.delimiter, "a .csv file");
     }
-    Source::File(source)
+    Source::File(Box::new(source))
 }
 
-fn labels(
-    table: &mut Table<'_, '_>,
-    folder: &Path,
-    samples: &ArrayFile,
-    raw: &mut schema::File,
-) -> Option<Labels> {
-    let (labels, column) = (raw.labels.take(), raw.label_column.take());
-    if labels.is_some() && column.is_some() {
-        let problem =
-            Problem::new("`data.file.labels` and `data.file.label_column` are both given: keep one")
-                .at(span_of(&column), "labels from a column of the samples")
-                .at(span_of(&labels), "labels from a file of their own");
-        table.findings.push(problem);
-    }
-    if column.is_some() && !samples.has_ending("csv") {
-        needs(table, "label_column", &column, "samples in a .csv file");
-    }
-    let file = optional_file(table, folder, ["labels", "labels_array"], labels, raw.labels_array.take());
-    let index = match column.as_ref().map(toml::Spanned::get_ref) {
-        None => return file.map(Labels::File),
-        Some(Column::Name(name)) if !name.is_empty() => {
-            return Some(Labels::ColumnName(name.clone()));
-        }
-        Some(Column::Name(_)) => None,
-        Some(Column::Index(index)) => usize::try_from(*index).ok(),
+fn label_column(table: &mut Table<'_, '_>, column: &Value<forms::Column>) -> Option<Column> {
+    let found = match column.as_ref()?.get_ref() {
+        forms::Column::Name(name) if !name.is_empty() => Some(Column::Name(name.clone())),
+        forms::Column::Name(_) => None,
+        forms::Column::Index(index) => usize::try_from(*index).ok().map(Column::Index),
     };
-    if index.is_none() {
-        table.refuse("label_column", &column);
+    if found.is_none() {
+        table.refuse("label_column", column);
     }
-    Some(Labels::ColumnIndex(index.unwrap_or_default()))
+    // Refused or not, labels were meant.
+    found.or(Some(Column::Index(0)))
 }
 
 fn positive_labels(table: &mut Table<'_, '_>, positive: &Value<Vec<f64>>) -> Option<Vec<f64>> {
@@ -163,11 +174,11 @@ fn positive_labels(table: &mut Table<'_, '_>, positive: &Value<Vec<f64>>) -> Opt
     Some(values)
 }
 
-fn header(header: Option<&toml::Spanned<schema::Header>>) -> Header {
+fn header(header: Option<&toml::Spanned<schema::Header>>) -> HeaderRow {
     match header.map(|header| *header.get_ref()) {
-        None | Some(schema::Header::Auto) => Header::Auto,
-        Some(schema::Header::Yes) => Header::Yes,
-        Some(schema::Header::No) => Header::No,
+        None | Some(schema::Header::Auto) => HeaderRow::Auto,
+        Some(schema::Header::Yes) => HeaderRow::Present,
+        Some(schema::Header::No) => HeaderRow::Absent,
     }
 }
 
@@ -209,6 +220,7 @@ pub fn array_file(
     let found = ArrayFile {
         path: folder.join(path.as_ref().map_or("", |path| path.get_ref())),
         array: array.as_ref().map(|array| array.get_ref().clone()),
+        table: TableOptions::default(),
     };
     if path.is_none() {
         table.missing(names[0]);

@@ -203,7 +203,7 @@ fn codes(findings: &mut Findings<'_>, table: Value<schema::Output>) -> CodesForm
 fn require_labels(findings: &mut Findings<'_>, source: &Source, task: Option<Range<usize>>) {
     let labelled = match source {
         Source::Synthetic { .. } | Source::Digits { .. } => true,
-        Source::File(file) => file.labels.is_some(),
+        Source::File(file) => file.has_labels(),
     };
     if !labelled {
         findings.push(
