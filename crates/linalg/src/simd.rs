@@ -17,6 +17,7 @@ mod portable;
 pub const CHUNK: usize = 16;
 
 /// `length` rounded up to whole chunks.
+#[inline(always)]
 pub fn padded(length: usize) -> usize {
     length.next_multiple_of(CHUNK)
 }

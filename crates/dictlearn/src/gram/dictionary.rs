@@ -17,7 +17,7 @@ pub(crate) struct GramDictionary {
     pub n_features: usize,
     pub n_components: usize,
     /// Atoms padded to whole chunks, one after the other.
-    atoms: Vec<f64>,
+    pub atoms: Vec<f64>,
     /// Atoms (unpadded) and zero atoms up to whole chunks of atoms.
     pub narrow: Vec<f32>,
     /// Row `j`: `d_j . d_i` over all `i`, padded.
@@ -56,11 +56,13 @@ impl GramDictionary {
         Some(Self { n_features: d, n_components: k, atoms, narrow, gram, largest_norm, isa })
     }
 
+    #[inline(always)]
     pub fn atom(&self, j: usize) -> &[f64] {
         let rows = padded(self.n_features);
         &self.atoms[j * rows..(j + 1) * rows]
     }
 
+    #[inline(always)]
     pub fn gram_row(&self, j: usize) -> &[f32] {
         let columns = padded(self.n_components);
         &self.gram[j * columns..(j + 1) * columns]

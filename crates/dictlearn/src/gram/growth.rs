@@ -12,7 +12,7 @@
 
 use super::dictionary::{GramDictionary, Penalty};
 use super::settle::{Inverse, Settled};
-use super::vectors::combine;
+use super::vectors::{add_multiples, combine};
 use linalg::simd::{CHUNK, Kernel, Simd, chunks, chunks_mut, padded};
 
 /// Violators tried between two scans.
@@ -220,12 +220,20 @@ impl Growth {
     #[inline(always)]
     fn pick<S: Simd>(&mut self, simd: S, floor: f32, lambda: f32) {
         self.candidates.count = 0;
-        let (mut best, mut tag) = (simd.splat32(0.0), simd.splat32(0.0));
-        // Chunk numbers are exact in f32: there are at most MOST_ATOMS / CHUNK of them.
+        let zero = simd.splat32(0.0);
+        // Two chains, so that one need not wait for the other. Chunk numbers are exact in f32.
+        let (mut best, mut tag, mut best_odd, mut tag_odd) = (zero, zero, zero, zero);
         let mut number = 0.0_f32;
-        for chunk in chunks(&self.gradient) {
+        let (pairs, rest) = chunks(&self.gradient).as_chunks::<2>();
+        for [even, odd] in pairs {
+            (best, tag) = simd.keep_larger32(best, tag, simd.load32(even), simd.splat32(number));
+            (best_odd, tag_odd) =
+                simd.keep_larger32(best_odd, tag_odd, simd.load32(odd), simd.splat32(number + 1.0));
+            number += 2.0;
+        }
+        (best, tag) = simd.keep_larger32(best, tag, best_odd, tag_odd);
+        for chunk in rest {
             (best, tag) = simd.keep_larger32(best, tag, simd.load32(chunk), simd.splat32(number));
-            number += 1.0;
         }
         let largest = simd.max32(best);
         if largest <= floor {
@@ -280,7 +288,7 @@ impl Growth {
             return Joined::No;
         }
         let (stride, inverse) = (self.stride, &self.inverse);
-        combine(simd, &mut self.image[..used], &self.row[..s], |a| &inverse[a * stride..a * stride + used]);
+        combine(simd, &mut self.image[..used], &self.row[..s], inverse, stride);
         let projected: f32 = self.row[..s].iter().zip(&self.image).map(|(h, u)| h * u).sum();
         let whole = gram[j as usize] + ridge;
         let pivot = whole - projected;
@@ -303,13 +311,7 @@ impl Growth {
         let reciprocal = 1.0 / pivot;
         self.image[s] = -1.0;
         let image = &self.image[..used];
-        for a in 0..=s {
-            let factor = simd.splat32(image[a] * reciprocal);
-            let row = &mut self.inverse[a * stride..a * stride + used];
-            for (to, from) in chunks_mut(row).iter_mut().zip(chunks(image)) {
-                simd.store32(to, simd.fma32(factor, simd.load32(from), simd.load32(to)));
-            }
-        }
+        add_multiples(simd, &mut self.inverse, stride, s + 1, image, |a, _| image[a] * reciprocal);
     }
 
     /// Step 2: along the newcomer's column of the inverse, dropping what reaches zero.
@@ -348,13 +350,8 @@ impl Growth {
         let (last, used) = (s - 1, padded(s));
         self.image[..used].copy_from_slice(&self.inverse[leaving * stride..leaving * stride + used]);
         let factor = -1.0 / self.image[leaving];
-        for a in 0..s {
-            let scale = simd.splat32(self.image[a] * factor);
-            let row = &mut self.inverse[a * stride..a * stride + used];
-            for (to, from) in chunks_mut(row).iter_mut().zip(chunks(&self.image[..used])) {
-                simd.store32(to, simd.fma32(scale, simd.load32(from), simd.load32(to)));
-            }
-        }
+        let image = &self.image[..used];
+        add_multiples(simd, &mut self.inverse, stride, s, image, |a, _| image[a] * factor);
         // Rows and columns: the last slot moves to the free one, then its old place is cleared.
         if leaving != last {
             let (head, tail) = self.inverse.split_at_mut(last * stride);

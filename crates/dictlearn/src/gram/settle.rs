@@ -7,7 +7,7 @@
 //! Source: Higham, Accuracy and Stability of Numerical Algorithms, chapter 12.
 
 use super::dictionary::{GramDictionary, Penalty, power_of_two};
-use super::vectors::combine;
+use super::vectors::{add_multiples, combine};
 use linalg::simd::{CHUNK, Kernel, Simd, chunks, chunks_mut, padded};
 
 /// A support with coefficients that solve its system.
@@ -76,6 +76,7 @@ pub(super) struct Inverse {
     /// `s` rows of `stride` numbers, padding zero.
     pub rows: Vec<f32>,
     pub stride: usize,
+    pivot: Vec<f32>,
     right: Vec<f32>,
     step: Vec<f32>,
     gradient: Vec<f64>,
@@ -106,9 +107,10 @@ impl Inverse {
         for a in 0..s {
             self.rows[a * self.stride + a] += ridge as f32;
         }
+        self.pivot.resize(self.stride, 0.0);
         for (p, &j) in support.iter().enumerate() {
             let original = dictionary.gram_row(j as usize)[j as usize] + ridge as f32;
-            if !sweep(simd, &mut self.rows, self.stride, p, original) {
+            if !sweep(simd, &mut self.rows, &mut self.pivot, p, original) {
                 return false;
             }
         }
@@ -150,31 +152,28 @@ impl Kernel for Invert<'_> {
 /// One sweep of a symmetric matrix on pivot `d = A_pp` (Goodnight 1979), in place: `A_ij <- A_ij - A_ip A_pj / d`,
 /// `A_ip <- A_ip / d`, `A_pp <- -1 / d`; `false` where the pivot is too small against `original`.
 ///
-/// Written as whole-row updates: row i loses `A_ip / d` times (row p less the unit vector of p).
+/// Written as whole-row updates: row i loses `A_ip / d` times `pivot`, row p less the unit vector of p.
 #[inline(always)]
-fn sweep<S: Simd>(simd: S, rows: &mut [f32], stride: usize, p: usize, original: f32) -> bool {
+fn sweep<S: Simd>(simd: S, rows: &mut [f32], pivot: &mut [f32], p: usize, original: f32) -> bool {
+    let stride = pivot.len();
     let diagonal = rows[p * stride + p];
     if diagonal.is_nan() || diagonal <= SMALLEST_PIVOT * original {
         return false;
     }
     let reciprocal = 1.0 / diagonal;
-    let (before, rest) = rows.split_at_mut(p * stride);
-    let (row, after) = rest.split_at_mut(stride);
-    let own = p / CHUNK;
-    for other in before.chunks_exact_mut(stride).chain(after.chunks_exact_mut(stride)) {
-        let factor = simd.splat32(-other[p] * reciprocal);
-        for (index, (to, from)) in chunks_mut(other).iter_mut().zip(chunks(row)).enumerate() {
-            let from = simd.load32(from);
-            let unit = simd.load32(if index == own { &UNITS[p % CHUNK] } else { &NONE });
-            let changed = simd.fma32(unit, simd.splat32(-1.0), from);
-            simd.store32(to, simd.fma32(factor, changed, simd.load32(to)));
-        }
-    }
+    let unit = simd.load32(&UNITS[p % CHUNK]);
+    pivot.copy_from_slice(&rows[p * stride..(p + 1) * stride]);
+    let own = &mut chunks_mut(pivot)[p / CHUNK];
+    let changed = simd.fma32(unit, simd.splat32(-1.0), simd.load32(own));
+    simd.store32(own, changed);
+    let count = rows.len() / stride;
+    add_multiples(simd, rows, stride, count, pivot, |_, row| -row[p] * reciprocal);
+    // Row p itself: its entry in `pivot` is d - 1 and shall be -1.
+    let own = &mut chunks_mut(pivot)[p / CHUNK];
+    simd.store32(own, simd.fma32(unit, simd.splat32(-diagonal), changed));
     let scale = simd.splat32(reciprocal);
-    for (index, chunk) in chunks_mut(row).iter_mut().enumerate() {
-        let unit = simd.load32(if index == own { &UNITS[p % CHUNK] } else { &NONE });
-        let changed = simd.fma32(unit, simd.splat32(-1.0 - diagonal), simd.load32(chunk));
-        simd.store32(chunk, simd.mul32(changed, scale));
+    for (to, from) in chunks_mut(&mut rows[p * stride..(p + 1) * stride]).iter_mut().zip(chunks(pivot)) {
+        simd.store32(to, simd.mul32(simd.load32(from), scale));
     }
     true
 }
@@ -182,11 +181,9 @@ fn sweep<S: Simd>(simd: S, rows: &mut [f32], stride: usize, p: usize, original: 
 /// Smallest accepted pivot against its diagonal entry: `f32` refines below a condition of some 1e5.
 const SMALLEST_PIVOT: f32 = 3e-5;
 
-const NONE: [f32; CHUNK] = [0.0; CHUNK];
-
 /// The unit vectors of a chunk.
 static UNITS: [[f32; CHUNK]; CHUNK] = {
-    let mut units = [NONE; CHUNK];
+    let mut units = [[0.0; CHUNK]; CHUNK];
     let mut lane = 0;
     while lane < CHUNK {
         units[lane][lane] = 1.0;
@@ -255,7 +252,7 @@ impl Kernel for Refine<'_> {
             let pairs = inverse.right.iter_mut().zip(&inverse.gradient);
             pairs.for_each(|(to, f)| *to = (f * unit) as f32);
             let Inverse { rows, right, step, .. } = inverse;
-            combine(simd, step, &right[..s], |a| &rows[a * stride..(a + 1) * stride]);
+            combine(simd, step, &right[..s], rows, stride);
             values.iter_mut().zip(step.iter()).for_each(|(c, p)| *c += f64::from(*p) * worst);
             subtract(simd, dictionary, support, values, sample, residual);
         }
@@ -305,26 +302,47 @@ fn subtract<S: Simd>(
     sample: &[f64],
     residual: &mut [f64],
 ) {
-    let rows = sample.len() / CHUNK;
+    let (whole, rows) = (chunks(&dictionary.atoms), chunks(sample).len());
+    let (sample, residual) = (chunks(sample), chunks_mut(residual));
     let mut first = 0;
+    while first + 4 <= rows {
+        subtract_rows::<S, 4>(simd, whole, rows, first, support, values, sample, residual);
+        first += 4;
+    }
     while first < rows {
-        let two = first + 1 < rows;
-        let sample = chunks(sample);
-        let mut low = simd.load64(&sample[first]);
-        let mut high = if two { simd.load64(&sample[first + 1]) } else { simd.zero64() };
-        for (&j, &c) in support.iter().zip(values) {
-            let atom = chunks(dictionary.atom(j as usize));
-            let factor = simd.splat64(-c);
-            low = simd.fma64(simd.load64(&atom[first]), factor, low);
-            if two {
-                high = simd.fma64(simd.load64(&atom[first + 1]), factor, high);
-            }
+        subtract_rows::<S, 1>(simd, whole, rows, first, support, values, sample, residual);
+        first += 1;
+    }
+}
+
+/// [`subtract`] for `N` chunks of features, held in registers over all atoms.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "an inner loop with everything it touches")]
+fn subtract_rows<S: Simd, const N: usize>(
+    simd: S,
+    atoms: &[[f64; CHUNK]],
+    rows: usize,
+    first: usize,
+    support: &[u32],
+    values: &[f64],
+    sample: &[[f64; CHUNK]],
+    residual: &mut [[f64; CHUNK]],
+) {
+    let mut sums = [simd.zero64(); N];
+    let from: &[[f64; CHUNK]; N] = sample[first..first + N].try_into().expect("N chunks");
+    for (sum, from) in sums.iter_mut().zip(from) {
+        *sum = simd.load64(from);
+    }
+    for (&j, &c) in support.iter().zip(values) {
+        let offset = j as usize * rows + first;
+        let atom: &[[f64; CHUNK]; N] = atoms[offset..offset + N].try_into().expect("N chunks");
+        let factor = simd.splat64(-c);
+        for (sum, atom) in sums.iter_mut().zip(atom) {
+            *sum = simd.fma64(simd.load64(atom), factor, *sum);
         }
-        let residual = chunks_mut(residual);
-        simd.store64(&mut residual[first], low);
-        if two {
-            simd.store64(&mut residual[first + 1], high);
-        }
-        first += 2;
+    }
+    let to: &mut [[f64; CHUNK]; N] = (&mut residual[first..first + N]).try_into().expect("N chunks");
+    for (sum, to) in sums.iter().zip(to) {
+        simd.store64(to, *sum);
     }
 }

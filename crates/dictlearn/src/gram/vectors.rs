@@ -42,28 +42,91 @@ impl Kernel for Above<'_> {
     }
 }
 
-/// `out = sum_a factor_a row(a)`, chunk by chunk; rows are as long as `out` at least.
+/// `out = sum_a factor_a row_a` over the first rows of a matrix, one a factor; `out` sets the length in use.
 #[inline(always)]
-pub(super) fn combine<'a, S: Simd>(
+pub(super) fn combine<S: Simd>(simd: S, out: &mut [f32], factors: &[f32], matrix: &[f32], stride: usize) {
+    let out = chunks_mut(out);
+    match out.len() {
+        1 => combine_chunks::<S, 1>(simd, out, factors, matrix, stride),
+        2 => combine_chunks::<S, 2>(simd, out, factors, matrix, stride),
+        3 => combine_chunks::<S, 3>(simd, out, factors, matrix, stride),
+        4 => combine_chunks::<S, 4>(simd, out, factors, matrix, stride),
+        length => {
+            for first in 0..length {
+                let out = &mut out[first..first + 1];
+                combine_chunks::<S, 1>(simd, out, factors, &matrix[first * CHUNK..], stride);
+            }
+        }
+    }
+}
+
+/// [`combine`] for `N` chunks, held in registers over all rows, in two chains that need not wait for each other.
+#[inline(always)]
+fn combine_chunks<S: Simd, const N: usize>(
     simd: S,
-    out: &mut [f32],
+    out: &mut [[f32; CHUNK]],
     factors: &[f32],
-    row: impl Fn(usize) -> &'a [f32],
+    matrix: &[f32],
+    stride: usize,
 ) {
-    for (index, to) in chunks_mut(out).iter_mut().enumerate() {
-        // Two chains of sums, so that one need not wait for the other.
-        let mut even = simd.splat32(0.0);
-        let mut odd = simd.splat32(0.0);
-        let mut pairs = factors.chunks_exact(2);
-        let mut a = 0;
-        for pair in &mut pairs {
-            even = simd.fma32(simd.splat32(pair[0]), simd.load32(&chunks(row(a))[index]), even);
-            odd = simd.fma32(simd.splat32(pair[1]), simd.load32(&chunks(row(a + 1))[index]), odd);
-            a += 2;
+    let mut sums = [[simd.splat32(0.0); N]; 2];
+    for (a, &factor) in factors.iter().enumerate() {
+        let row: &[[f32; CHUNK]; N] =
+            chunks(&matrix[a * stride..])[..N].try_into().expect("N chunks were asked for");
+        let factor = simd.splat32(factor);
+        for (sum, row) in sums[a % 2].iter_mut().zip(row) {
+            *sum = simd.fma32(factor, simd.load32(row), *sum);
         }
-        if let [last] = pairs.remainder() {
-            even = simd.fma32(simd.splat32(*last), simd.load32(&chunks(row(a))[index]), even);
+    }
+    let [even, odd] = sums;
+    for ((out, even), odd) in out.iter_mut().zip(even).zip(odd) {
+        simd.store32(out, simd.fma32(odd, simd.splat32(1.0), even));
+    }
+}
+
+/// `row_a += factor(a, row_a) vector` for the first `count` rows of a matrix; `vector` sets the length in use.
+#[inline(always)]
+pub(super) fn add_multiples<S: Simd>(
+    simd: S,
+    matrix: &mut [f32],
+    stride: usize,
+    count: usize,
+    vector: &[f32],
+    factor: impl Fn(usize, &[f32]) -> f32,
+) {
+    match vector.len() / CHUNK {
+        1 => add_multiples_chunks::<S, 1>(simd, matrix, stride, count, vector, factor),
+        2 => add_multiples_chunks::<S, 2>(simd, matrix, stride, count, vector, factor),
+        3 => add_multiples_chunks::<S, 3>(simd, matrix, stride, count, vector, factor),
+        4 => add_multiples_chunks::<S, 4>(simd, matrix, stride, count, vector, factor),
+        _ => {
+            for (a, row) in matrix.chunks_exact_mut(stride).take(count).enumerate() {
+                let factor = simd.splat32(factor(a, row));
+                for (to, from) in chunks_mut(row).iter_mut().zip(chunks(vector)) {
+                    simd.store32(to, simd.fma32(factor, simd.load32(from), simd.load32(to)));
+                }
+            }
         }
-        simd.store32(to, simd.fma32(odd, simd.splat32(1.0), even));
+    }
+}
+
+/// [`add_multiples`] for `N` chunks, the vector held in registers over all rows.
+#[inline(always)]
+fn add_multiples_chunks<S: Simd, const N: usize>(
+    simd: S,
+    matrix: &mut [f32],
+    stride: usize,
+    count: usize,
+    vector: &[f32],
+    factor: impl Fn(usize, &[f32]) -> f32,
+) {
+    let mut held = [simd.splat32(0.0); N];
+    held.iter_mut().zip(chunks(vector)).for_each(|(to, from)| *to = simd.load32(from));
+    for (a, row) in matrix.chunks_exact_mut(stride).take(count).enumerate() {
+        let factor = simd.splat32(factor(a, row));
+        let row: &mut [[f32; CHUNK]; N] = (&mut chunks_mut(row)[..N]).try_into().expect("rows are longer");
+        for (to, from) in row.iter_mut().zip(held) {
+            simd.store32(to, simd.fma32(factor, from, simd.load32(to)));
+        }
     }
 }
