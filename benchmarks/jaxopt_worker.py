@@ -1,8 +1,8 @@
 """Codes and hypergradient by jaxopt with the settings of its sparse coding example, timed on request.
 
-SAMPLES.npy DICTIONARY.npy REGULARIZATION ELASTIC_PENALTY LOSS PARAMETER: ProximalGradient, at most 100 iterations,
-tolerance 1e-3, implicit differentiation; the value and gradient of the reconstruction error in the atoms, compiled in
-f32 (the default of jax). The line `run` is answered by the seconds of one compiled call, `write FOLDER` writes gradient.npy.
+SAMPLES.npy DICTIONARY.npy REGULARIZATION ELASTIC_PENALTY LOSS PARAMETER f32|f64: ProximalGradient, at most 100 iterations,
+tolerance 1e-3, implicit differentiation; the value and gradient of the reconstruction error in the atoms, compiled (f32
+is the default of jax). The line `run` is answered by the seconds of one compiled call, `write FOLDER` writes gradient.npy.
 """
 
 import json
@@ -29,7 +29,8 @@ def reconstruction(loss, parameter):
     return {"squared": squared, "huber": huber, "power": power}[loss]
 
 
-def main(samples, dictionary, regularization, elastic_penalty, loss, parameter):
+def main(samples, dictionary, regularization, elastic_penalty, loss, parameter, precision):
+    jax.config.update("jax_enable_x64", precision == "f64")
     samples, atoms = jnp.asarray(np.load(samples)), jnp.asarray(np.load(dictionary))
     penalty = [float(regularization), float(elastic_penalty)]
     error = reconstruction(loss, float(parameter))

@@ -57,7 +57,6 @@ class Ours(Process):
     """The example code_arrays on two files."""
 
     def __init__(self, program, samples, dictionary, lower, cpu=None, **options):
-        self.shape = None
         words = [program, samples, dictionary, "--regularization", lower.regularization]
         words += ["--elastic-penalty", lower.elastic_penalty, "--loss", lower.loss]
         if lower.loss == "huber":
@@ -71,9 +70,6 @@ class Ours(Process):
     def codes(self, k):
         indptr, indices, values = self.written(["indptr", "indices", "values"])
         return csr_matrix((values, indices.astype(np.int64), indptr.astype(np.int64)), shape=(len(indptr) - 1, k))
-
-    def gradient(self):
-        return self.written(["gradient"])[0]
 
 
 class Call:
@@ -107,7 +103,7 @@ def medians(seconds):
     return median(ours), median(theirs), (median(ratios), min(ratios), max(ratios))
 
 
-def jaxopt_side(samples, dictionary, lower, cpu):
+def jaxopt_side(samples, dictionary, lower, precision, cpu):
     worker = Path(__file__).with_name("jaxopt_worker.py")
     words = [sys.executable, worker, samples, dictionary, lower.regularization, lower.elastic_penalty]
-    return Process(words + [lower.loss, lower.parameter], cpu)
+    return Process(words + [lower.loss, lower.parameter, precision], cpu)
