@@ -46,8 +46,10 @@ pub fn run(arguments: &[&str]) -> Result<(), String> {
     let mut command = Command::new(python);
     command.arg(benchmarks().join("peers.py")).arg(built.join("release").join("examples").join(program));
     command.arg(folder.join("arrays")).arg(&results).args(cases);
-    UNSET.iter().for_each(|name| drop(command.env_remove(name)));
-    ONE_THREAD.iter().for_each(|name| drop(command.env(name, "1")));
+    for name in UNSET {
+        command.env_remove(name);
+    }
+    command.envs(ONE_THREAD.iter().map(|name| (name, "1")));
     checked(command.env("PYTHONDONTWRITEBYTECODE", "1"))?;
     println!("written: {}", results.display());
     Ok(())

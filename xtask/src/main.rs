@@ -3,7 +3,6 @@
 //! A task is one line of `TASKS`, one arm of the `match` in `run` and one file (or folder) named after it.
 
 mod bench;
-mod bench;
 mod ci;
 mod digits;
 mod tidy;
@@ -15,7 +14,7 @@ use std::process::ExitCode;
 const TASKS: &[(&str, &str)] = &[
     ("ci", "every check of a commit: format, tidy, lints, tests, docs, configs and examples"),
     ("tidy", "the architecture and style checks alone (part of ci, and a test of this package)"),
-    ("bench", "with --peers: ours and other tools on the same arrays, in turn; writes benchmarks/RESULTS.md"),
+    ("bench", "ours and other tools on the same arrays, in turn: bench --help says how"),
     ("digits", "the digits experiment on its five splits, as a table; takes about half a minute"),
 ];
 
@@ -37,7 +36,6 @@ fn run(arguments: &[String]) -> ExitCode {
         }
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
-        ["bench", "--peers"] => bench::run(),
         ["digits"] => digits::run(),
         ["bench", arguments @ ..] => bench::run(arguments),
         _ => {
