@@ -30,7 +30,7 @@ class Bench:
     """Where things are, and the rows measured so far."""
 
     def __init__(self, program, cache):
-        self.program, self.cache, self.rows = program, arrays.Cache(cache), []
+        self.program, self.cache, self.rows, self.isa = program, arrays.Cache(cache), [], None
 
     def patches(self, n, side):
         name = f"patches_{side}x{side}_{n}"
@@ -42,7 +42,9 @@ class Bench:
         return name, samples, atoms, self.cache.get(atoms, lambda: arrays.learned(samples, k, iterations))
 
     def ours(self, samples, atoms, lower, **options):
-        return sides.Ours(self.program, self.cache.path(samples), self.cache.path(atoms), lower, **options)
+        side = sides.Ours(self.program, self.cache.path(samples), self.cache.path(atoms), lower, **options)
+        self.isa = self.isa or side.hello["isa"]
+        return side
 
     def add(self, title, lower, samples, atoms, ours, theirs, names, bar, pairs=sides.PAIRS):
         """Measures two sides that give codes, checks both and keeps the row."""
@@ -225,7 +227,7 @@ def main(program, cache, results, *wanted):
             left_out.append((name, f"{type(error).__name__}: {error}"))
     versions = {package: importlib.metadata.version(package) for package in PACKAGES}
     versions["Python"] = platform.python_version()
-    Path(results).write_text(report.text(bench.rows, left_out, versions, datetime.date.today()))
+    Path(results).write_text(report.text(bench.rows, left_out, versions, bench.isa, datetime.date.today()))
 
 
 if __name__ == "__main__":

@@ -59,14 +59,14 @@ TABLE = (
 )
 
 
-def text(rows, left_out, versions, date):
+def text(rows, left_out, versions, isa, date):
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     head = f"""# Measured: ours against the peers
 
 Made by `cargo xtask bench --peers`, {date}. Machine: {machine()}. Load averages at the end: {load}
 (above 1 others were at work on the machine; ratios of neighbouring runs bear that better than times do).
 
-Versions: {", ".join(f"{name} {version}" for name, version in versions.items())}.
+Ours: instruction set {isa}, where the case names no other. Versions: {", ".join(f"{name} {version}" for name, version in versions.items())}.
 Libraries of the peers: {"; ".join(libraries())}.
 
 One thread each unless the case says otherwise. Both sides get the same arrays and run in turn, A B A B, after one
