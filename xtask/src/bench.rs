@@ -10,47 +10,29 @@ use std::process::{Command, Stdio};
 
 use crate::workspace;
 
-const HELP: &str = "\
-Usage: cargo xtask bench --peers [CASE ..]
-
-Measures our coder and hypergradients against SPAMS, scikit-learn, skglm and jaxopt on the same
-arrays, A B A B, and writes benchmarks/RESULTS.md; with names of cases it measures only those and
-writes <target>/bench/RESULTS.md instead. Needs python3 with venv, and the network at the first
-time. Takes about ten minutes; leave the machine alone meanwhile.
-";
-
 /// Variables that make OpenBLAS slower than it is by itself.
 const UNSET: &[&str] = &["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONPATH", "JAX_PLATFORMS"];
 /// One thread for every library of the peers.
 const ONE_THREAD: &[&str] =
     &["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"];
 
-/// Runs the measurements that the arguments ask for; the error value says which step failed.
-pub fn run(arguments: &[&str]) -> Result<(), String> {
-    let cases = match arguments {
-        ["--help" | "-h"] => {
-            print!("{HELP}");
-            return Ok(());
-        }
-        ["--peers", cases @ ..] => cases,
-        [] => return Err(format!("bench: what is to be measured?\n\n{HELP}")),
-        [other, ..] => return Err(format!("bench: unknown argument `{other}`\n\n{HELP}")),
-    };
+/// Measures and writes the report; the error value says which step failed.
+pub fn run() -> Result<(), String> {
     let build = ["build", "--release", "--locked", "--package", "dictlearn", "--example", "code_arrays"];
     checked(Command::new(workspace::cargo()).args(build))?;
     let built = workspace::target()?;
     let program = format!("code_arrays{}", std::env::consts::EXE_SUFFIX);
     let folder = built.join("bench");
     let python = environment(&folder.join("venv"))?;
-    let results = if cases.is_empty() { benchmarks() } else { folder.clone() }.join("RESULTS.md");
     let mut command = Command::new(python);
     command.arg(benchmarks().join("peers.py")).arg(built.join("release").join("examples").join(program));
-    command.arg(folder.join("arrays")).arg(&results).args(cases);
-    UNSET.iter().for_each(|name| drop(command.env_remove(name)));
-    ONE_THREAD.iter().for_each(|name| drop(command.env(name, "1")));
-    checked(command.env("PYTHONDONTWRITEBYTECODE", "1"))?;
-    println!("written: {}", results.display());
-    Ok(())
+    command.arg(workspace::root().join("data")).arg(folder.join("work"));
+    command.arg(benchmarks().join("RESULTS.md"));
+    for name in UNSET {
+        command.env_remove(name);
+    }
+    command.envs(ONE_THREAD.iter().map(|name| (name, "1")));
+    checked(&mut command)
 }
 
 /// The folder of the Python part.
@@ -65,7 +47,7 @@ fn environment(venv: &Path) -> Result<PathBuf, String> {
     let wanted = std::fs::read_to_string(&requirements)
         .map_err(|error| format!("bench: {}: {error}", requirements.display()))?;
     // The list is copied into the environment when everything in it is installed.
-    let installed = venv.join("requirements.txt");
+    let installed = venv.with_file_name("installed");
     if python.exists() && std::fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
         return Ok(python);
     }
@@ -92,14 +74,7 @@ fn checked(command: &mut Command) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{benchmarks, run};
-
-    #[test]
-    fn help_is_no_error_and_other_arguments_are() {
-        assert_eq!(run(&["--help"]), Ok(()));
-        assert!(run(&[]).is_err_and(|reason| reason.contains("Usage")));
-        assert!(run(&["--kernels"]).is_err_and(|reason| reason.contains("`--kernels`")));
-    }
+    use super::benchmarks;
 
     #[test]
     fn every_package_is_pinned() {

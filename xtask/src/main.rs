@@ -3,7 +3,6 @@
 //! A task is one line of `TASKS`, one arm of the `match` in `run` and one file (or folder) named after it.
 
 mod bench;
-mod bench;
 mod ci;
 mod digits;
 mod tidy;
@@ -39,7 +38,6 @@ fn run(arguments: &[String]) -> ExitCode {
         ["tidy"] => tidy::run(),
         ["bench", "--peers"] => bench::run(),
         ["digits"] => digits::run(),
-        ["bench", arguments @ ..] => bench::run(arguments),
         _ => {
             eprint!("unknown task `{}`\n\n{}", words.join(" "), help());
             return ExitCode::from(USAGE);
