@@ -2,6 +2,7 @@
 //!
 //! A task is one line of `TASKS`, one arm of the `match` in `run` and one file (or folder) named after it.
 
+mod bench;
 mod ci;
 mod digits;
 mod tidy;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 const TASKS: &[(&str, &str)] = &[
     ("ci", "every check of a commit: format, tidy, lints, tests, docs, configs and examples"),
     ("tidy", "the architecture and style checks alone (part of ci, and a test of this package)"),
+    ("bench", "with --peers: ours and other tools on the same arrays, in turn; writes benchmarks/RESULTS.md"),
     ("digits", "the digits experiment on its five splits, as a table; takes about half a minute"),
 ];
 
@@ -34,6 +36,7 @@ fn run(arguments: &[String]) -> ExitCode {
         }
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
+        ["bench", "--peers"] => bench::run(),
         ["digits"] => digits::run(),
         _ => {
             eprint!("unknown task `{}`\n\n{}", words.join(" "), help());
