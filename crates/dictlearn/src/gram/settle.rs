@@ -21,6 +21,8 @@ pub(super) struct Settled {
     pub violation: f64,
 }
 
+/// `max |F|` that rounding of the sums in `F` leaves, for a sample and atoms of norm 1.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
 /// Most refinement steps.
 const MOST_STEPS: usize = 10;
 
@@ -242,8 +244,8 @@ impl Kernel for Refine<'_> {
                 return worst.min(reached);
             }
             reached = worst;
-            if worst == 0.0 {
-                return 0.0;
+            if worst <= ROUNDING * dictionary.largest_norm {
+                return worst;
             }
             inverse.best.clear();
             inverse.best.extend_from_slice(values);
@@ -269,27 +271,39 @@ fn correlate<S: Simd>(
     residual: &[f64],
     out: &mut [f64],
 ) {
+    let (fours, rest) = support.as_chunks::<4>();
+    let (out_fours, out_rest) = out.as_chunks_mut::<4>();
+    for (atoms, out) in fours.iter().zip(out_fours) {
+        *out = products(simd, dictionary, atoms, residual);
+    }
+    for (atom, out) in rest.iter().zip(out_rest) {
+        [*out] = products(simd, dictionary, &[*atom], residual);
+    }
+}
+
+/// Inner products of `N` atoms with the residual.
+#[inline(always)]
+fn products<S: Simd, const N: usize>(
+    simd: S,
+    dictionary: &GramDictionary,
+    atoms: &[u32; N],
+    residual: &[f64],
+) -> [f64; N] {
     let residual = chunks(residual);
-    let mut groups = support.chunks_exact(2).zip(out.chunks_exact_mut(2));
-    for (atoms, out) in &mut groups {
-        let a = chunks(dictionary.atom(atoms[0] as usize));
-        let b = chunks(dictionary.atom(atoms[1] as usize));
-        let (mut sum_a, mut sum_b) = (simd.zero64(), simd.zero64());
-        for ((r, a), b) in residual.iter().zip(a).zip(b) {
-            let r = simd.load64(r);
-            sum_a = simd.fma64(simd.load64(a), r, sum_a);
-            sum_b = simd.fma64(simd.load64(b), r, sum_b);
-        }
-        (out[0], out[1]) = (simd.sum64(sum_a), simd.sum64(sum_b));
+    let mut sums = [simd.zero64(); N];
+    let mut rows = [residual; N];
+    for (row, &j) in rows.iter_mut().zip(atoms) {
+        *row = &chunks(dictionary.atom(j as usize))[..residual.len()];
     }
-    if support.len() % 2 == 1 {
-        let last = support.len() - 1;
-        let mut sum = simd.zero64();
-        for (r, a) in residual.iter().zip(chunks(dictionary.atom(support[last] as usize))) {
-            sum = simd.fma64(simd.load64(a), simd.load64(r), sum);
+    for (index, r) in residual.iter().enumerate() {
+        let r = simd.load64(r);
+        for (sum, row) in sums.iter_mut().zip(&rows) {
+            *sum = simd.fma64(simd.load64(&row[index]), r, *sum);
         }
-        out[last] = simd.sum64(sum);
     }
+    let mut out = [0.0; N];
+    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = simd.sum64(sum));
+    out
 }
 
 /// `residual = sample - D_S values`.

@@ -69,18 +69,29 @@ fn combine_chunks<S: Simd, const N: usize>(
     matrix: &[f32],
     stride: usize,
 ) {
-    let mut sums = [[simd.splat32(0.0); N]; 2];
-    for (a, &factor) in factors.iter().enumerate() {
-        let row: &[[f32; CHUNK]; N] =
-            chunks(&matrix[a * stride..])[..N].try_into().expect("N chunks were asked for");
-        let factor = simd.splat32(factor);
-        for (sum, row) in sums[a % 2].iter_mut().zip(row) {
-            *sum = simd.fma32(factor, simd.load32(row), *sum);
-        }
+    let (mut even, mut odd) = ([simd.splat32(0.0); N], [simd.splat32(0.0); N]);
+    let mut rest = matrix;
+    let mut pairs = factors.chunks_exact(2);
+    for pair in &mut pairs {
+        add_row(simd, &mut even, pair[0], rest);
+        add_row(simd, &mut odd, pair[1], &rest[stride..]);
+        rest = &rest[(2 * stride).min(rest.len())..];
     }
-    let [even, odd] = sums;
+    if let [last] = pairs.remainder() {
+        add_row(simd, &mut even, *last, rest);
+    }
     for ((out, even), odd) in out.iter_mut().zip(even).zip(odd) {
         simd.store32(out, simd.fma32(odd, simd.splat32(1.0), even));
+    }
+}
+
+/// `sums += factor row`.
+#[inline(always)]
+fn add_row<S: Simd, const N: usize>(simd: S, sums: &mut [S::F32; N], factor: f32, row: &[f32]) {
+    let row: &[[f32; CHUNK]; N] = chunks(row)[..N].try_into().expect("N chunks were asked for");
+    let factor = simd.splat32(factor);
+    for (sum, row) in sums.iter_mut().zip(row) {
+        *sum = simd.fma32(factor, simd.load32(row), *sum);
     }
 }
 
