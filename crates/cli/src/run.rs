@@ -191,7 +191,7 @@ impl Runner<'_> {
     ) -> Result<Learned, RunError> {
         let training = &self.data.training;
         let data = TrainingData {
-            samples: training.samples.as_ref(),
+            samples: training.samples.as_ref().into(),
             labels: training.labels.as_deref(),
             weights: training.weights.as_deref(),
         };

@@ -187,8 +187,7 @@ impl Array {
 
 /// The options from pairs of name and value.
 fn parse(words: &[String]) -> Result<Options, Box<dyn Error>> {
-    let lower =
-        LowerLevel { loss: Loss::Squared, regularization: 0.1, elastic_penalty: 0.0, l2_regularization: 0.0 };
+    let lower = LowerLevel::new(Loss::Squared, 0.1);
     let (coder, isa) = (CoderOptions::default(), Isa::detect());
     let mut options = Options { lower, coder, threads: 1, isa, warm: None, hypergradient: false };
     let (mut loss, mut delta, mut exponent) = ("squared", 1.0, 2.0);

@@ -80,12 +80,7 @@ fn columns(array: &[f64]) -> MatRef<'_, f64> {
 }
 
 fn lower() -> LowerLevel {
-    LowerLevel {
-        loss: Loss::Huber { delta: 0.3 },
-        regularization: 0.1,
-        elastic_penalty: 0.1,
-        l2_regularization: 0.0,
-    }
+    LowerLevel { elastic_penalty: 0.1, ..LowerLevel::new(Loss::Huber { delta: 0.3 }, 0.1) }
 }
 
 fn exact() -> CoderOptions {

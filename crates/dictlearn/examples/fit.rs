@@ -31,12 +31,7 @@ fn main() -> Result<(), Error> {
     let start = Initialization::Samples.draw(samples, N_ATOMS, SEED)?;
 
     let learner = Learner {
-        lower: LowerLevel {
-            loss: Loss::Squared,
-            regularization: 0.1,
-            elastic_penalty: 0.01,
-            l2_regularization: 0.0,
-        },
+        lower: LowerLevel { elastic_penalty: 0.01, ..LowerLevel::new(Loss::Squared, 0.1) },
         coder: CoderOptions::default(),
         constraint: Constraint::UnitSphere,
     };
@@ -52,7 +47,7 @@ fn main() -> Result<(), Error> {
         batch_size: None,
         project: Project::EachStep,
     };
-    let data = TrainingData { samples, labels: None, weights: None };
+    let data = TrainingData { samples: samples.into(), labels: None, weights: None };
     let learned = learner.learn(data, start.as_ref(), Objective::Full, &descent, SEED, &mut |progress| {
         let record = progress.record;
         if record.iteration.is_multiple_of(25) {

@@ -21,6 +21,7 @@ mod settle;
 use crate::error::InvalidOption;
 use crate::loss::Loss;
 use crate::lower::Problem;
+use crate::samples::Sample;
 use exact_line::{Event, first_root, push_residual};
 use linalg::columns::{add_scaled, column, dot};
 use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
@@ -96,6 +97,8 @@ pub struct Workspace {
     factor: SpdFactor,
     /// Whether the last Hessian was singular.
     flat: bool,
+    /// The violation's unit.
+    scale: f64,
 }
 
 impl Workspace {
@@ -113,17 +116,30 @@ impl Workspace {
     pub fn solve(
         &mut self,
         problem: &Problem,
+        sample: &Sample,
+        start: impl Iterator<Item = (usize, f64)>,
+        options: CoderOptions,
+    ) -> SampleOutcome {
+        if sample.missing.is_empty() {
+            return self.solve_complete(problem, &sample.values, start, options);
+        }
+        self.solve_complete(&problem.observed(sample), &sample.observed(&sample.values), start, options)
+    }
+
+    fn solve_complete(
+        &mut self,
+        problem: &Problem,
         sample: &[f64],
         start: impl Iterator<Item = (usize, f64)>,
         options: CoderOptions,
     ) -> SampleOutcome {
         self.reset(problem, start);
-        let scale = self.scale(problem, sample);
+        self.scale = self.unit(problem, sample);
         let (mut violation, mut next_sweep) = (f64::INFINITY, FIRST_SWEEP);
         for round in 0..=options.max_iterations {
-            violation = self.refresh_at(problem, sample, round, scale);
+            violation = self.refresh_at(problem, sample, round);
             if violation <= options.tolerance {
-                violation = self.settle(problem, sample, violation, scale);
+                violation = self.settle(problem, sample, violation);
                 return self.outcome(problem, true, violation);
             }
             if violation.is_nan() || round == options.max_iterations {
@@ -140,7 +156,7 @@ impl Workspace {
 
     /// Residual, slopes and `g` of a round, and the violation. In the first rounds from zero, `g = D^T x - G c - ridge c`
     /// where there is a Gram matrix `G`: `2 k s` flops; what looks near a solution is computed from its residual.
-    fn refresh_at(&mut self, problem: &Problem, sample: &[f64], round: usize, scale: f64) -> f64 {
+    fn refresh_at(&mut self, problem: &Problem, sample: &[f64], round: usize) -> f64 {
         let by_gram = (1..FIRST_SWEEP).contains(&round)
             && self.at_zero.len() == problem.n_components()
             && self.support.len() < problem.n_features();
@@ -151,7 +167,7 @@ impl Workspace {
                 add_scaled(&mut self.gradient, -self.code[j], column(gram, j));
             }
             self.subtract_ridge(problem);
-            let violation = self.violation(problem) / scale;
+            let violation = self.violation(problem);
             if violation > QUICK {
                 return violation;
             }
@@ -163,7 +179,7 @@ impl Workspace {
                 self.at_zero.extend_from_slice(&self.gradient);
             }
         }
-        self.violation(problem) / scale
+        self.violation(problem)
     }
 
     fn reset(&mut self, problem: &Problem, start: impl Iterator<Item = (usize, f64)>) {
@@ -176,12 +192,13 @@ impl Workspace {
             vector.clear();
             vector.resize(d, 0.0);
         }
-        start.for_each(|(j, c)| self.code[j] = c);
+        let allowed = |c: f64| if problem.lower.non_negative { c.max(0.0) } else { c };
+        start.for_each(|(j, c)| self.code[j] = allowed(c));
         self.collect_support();
     }
 
     /// The violation's unit: lambda, or the largest correlation of the sample where lambda is 0 (1 where that is 0 too).
-    fn scale(&mut self, problem: &Problem, sample: &[f64]) -> f64 {
+    fn unit(&mut self, problem: &Problem, sample: &[f64]) -> f64 {
         if problem.lower.regularization > 0.0 {
             return problem.lower.regularization;
         }
@@ -220,26 +237,29 @@ impl Workspace {
         }
     }
 
-    /// Largest KKT violation, absolute; NaN if an entry is not a number.
+    /// Largest KKT violation in the unit of the sample; NaN if an entry is not a number.
     fn violation(&self, problem: &Problem) -> f64 {
-        let lambda = problem.lower.regularization;
         let mut worst = 0.0_f64;
-        for (&c, &g) in self.code.iter().zip(&self.gradient) {
+        for (j, (&c, &g)) in self.code.iter().zip(&self.gradient).enumerate() {
+            let lambda = problem.threshold(j);
             let distance =
-                if c == 0.0 { (g.abs() - lambda).max(0.0) } else { (g - lambda * c.signum()).abs() };
+                if c == 0.0 { (problem.size(g) - lambda).max(0.0) } else { (g - lambda * c.signum()).abs() };
             if g.is_nan() {
                 return f64::NAN;
             }
             worst = worst.max(distance);
         }
-        worst
+        worst / self.scale
     }
 
     fn outcome(&self, problem: &Problem, converged: bool, violation: f64) -> SampleOutcome {
-        let lambda = problem.lower.regularization;
-        let near = |g: f64| lambda > 0.0 && lambda - g.abs() < KINK * lambda;
-        let pairs = self.code.iter().zip(&self.gradient);
-        let mut undecided = pairs.filter(|&(&c, &g)| c == 0.0 && near(g)).count();
+        let near = |j: usize, g: f64| {
+            let lambda = problem.threshold(j);
+            let unit = if lambda > 0.0 { lambda } else { self.scale };
+            !problem.is_free(j) && lambda - problem.size(g) < KINK * unit
+        };
+        let pairs = self.code.iter().zip(&self.gradient).enumerate();
+        let mut undecided = pairs.filter(|&(j, (&c, &g))| c == 0.0 && near(j, g)).count();
         if let Loss::Huber { delta } = problem.lower.loss {
             undecided += self.residual.iter().filter(|r| (r.abs() - delta).abs() < KINK * delta).count();
         }
@@ -255,17 +275,17 @@ impl Workspace {
 
     /// Step 2: the support, ascending, with the worst violators and their signs.
     fn admit_violators(&mut self, problem: &Problem) {
-        let (lambda, d) = (problem.lower.regularization, problem.n_features());
-        let room = (d * 9 / 10).saturating_sub(self.support.len()).clamp(1, BLOCK);
-        // With lambda = 0 the problem is smooth: every atom is in the support and signs play no part.
-        let room = if lambda == 0.0 { problem.n_components() } else { room };
+        let room = (problem.n_features() * 9 / 10).saturating_sub(self.support.len()).clamp(1, BLOCK);
         let (code, gradient) = (&self.code, &self.gradient);
-        let mut candidates: Vec<usize> =
-            (0..code.len()).filter(|&j| code[j] == 0.0 && gradient[j].abs() > lambda).collect();
+        let excess = |j: usize| problem.size(gradient[j]) - problem.threshold(j);
+        let violators = (0..code.len()).filter(|&j| code[j] == 0.0 && excess(j) > 0.0);
+        // A free atom has no orthant to leave again: all of them join at once.
+        let (free, mut candidates): (Vec<usize>, Vec<usize>) = violators.partition(|&j| problem.is_free(j));
         if candidates.len() > room {
-            candidates.sort_by(|&a, &b| gradient[b].abs().total_cmp(&gradient[a].abs()).then(a.cmp(&b)));
+            candidates.sort_by(|&a, &b| excess(b).total_cmp(&excess(a)).then(a.cmp(&b)));
             candidates.truncate(room);
         }
+        self.support.extend(free);
         self.support.extend(candidates);
         self.support.sort_unstable();
         self.signs.clear();
@@ -277,14 +297,14 @@ impl Workspace {
 
     /// Step 3, into `direction`; newcomers that would leave their orthant are taken out of the support.
     fn newton_direction(&mut self, problem: &Problem) {
-        let lambda = problem.lower.regularization;
         loop {
             self.direction.clear();
             let pairs = self.support.iter().zip(&self.signs);
-            self.direction.extend(pairs.map(|(&j, s)| self.gradient[j] - lambda * s));
+            self.direction.extend(pairs.map(|(&j, s)| self.gradient[j] - problem.threshold(j) * s));
             self.solve_hessian(problem);
             let wrong = |a: usize| {
-                lambda > 0.0 && self.code[self.support[a]] == 0.0 && self.direction[a] * self.signs[a] <= 0.0
+                let j = self.support[a];
+                !problem.is_free(j) && self.code[j] == 0.0 && self.direction[a] * self.signs[a] <= 0.0
             };
             let kept: Vec<usize> = (0..self.support.len()).filter(|&a| !wrong(a)).collect();
             if kept.len() == self.support.len() {
@@ -296,20 +316,19 @@ impl Workspace {
     }
 
     /// `direction <- H^-1 direction` on the support. A deficient `H` gets a relative shift of 1e-10 (still a descent
-    /// direction); with lambda = 0 the solution of least norm is taken instead, if there is one.
+    /// direction); where all atoms are free the solution of least norm is taken instead, if there is one.
     fn solve_hessian(&mut self, problem: &Problem) {
         let s = self.support.len();
-        problem.hessian(&self.support, &self.residual, self.factor.start(s));
+        problem.hessian(&self.support, &self.residual, &[], self.factor.start(s));
         self.flat = !matches!(self.factor.factor(), SpdStatus::Definite { .. });
         if !self.flat {
             self.factor.solve(&mut self.direction);
             return;
         }
         let mut hessian = vec![0.0; s * s];
-        problem.hessian(&self.support, &self.residual, &mut hessian);
-        let least_norm = (problem.lower.regularization == 0.0)
-            .then(|| minimum_norm_solve(&hessian, &self.direction))
-            .flatten();
+        problem.hessian(&self.support, &self.residual, &[], &mut hessian);
+        let least_norm =
+            problem.lower.is_smooth().then(|| minimum_norm_solve(&hessian, &self.direction)).flatten();
         match least_norm {
             Some((solution, _)) if solves(&hessian, &solution, &self.direction) => {
                 self.direction = solution;
@@ -349,14 +368,13 @@ impl Workspace {
 
     /// `c <- c + t p`, coordinates that left their orthant at zero, if that decreases the objective enough.
     fn projected_step(&mut self, problem: &Problem, sample: &[f64], before: f64, t: f64) -> bool {
-        let lambda = problem.lower.regularization;
         self.trial.clear();
         let mut expected = 0.0;
         for (a, &j) in self.support.iter().enumerate() {
             let moved = self.code[j] + t * self.direction[a];
-            let inside = lambda == 0.0 || moved * self.signs[a] > 0.0;
+            let inside = problem.is_free(j) || moved * self.signs[a] > 0.0;
             let kept = if inside { moved } else { 0.0 };
-            expected += (self.gradient[j] - lambda * self.signs[a]) * (kept - self.code[j]);
+            expected += (self.gradient[j] - problem.threshold(j) * self.signs[a]) * (kept - self.code[j]);
             self.trial.push(kept);
         }
         let pairs = self.support.iter().copied().zip(self.trial.iter().copied());
@@ -371,10 +389,10 @@ impl Workspace {
         accepted
     }
 
-    /// `c <- c + t p` with the `t > 0` that minimises `P`, signs free, for losses that are quadratic in pieces; a
+    /// `c <- c + t p` with the `t > 0` that minimises `P` over the allowed codes, for losses that are quadratic in pieces; a
     /// coefficient that stops at zero is exactly zero.
     fn exact_step(&mut self, problem: &Problem) -> bool {
-        let (lambda, ridge) = (problem.lower.regularization, problem.lower.ridge());
+        let ridge = problem.lower.ridge();
         let movement = &mut self.trial_residual;
         movement.fill(0.0);
         let (mut slope, mut curvature) = (0.0, 0.0);
@@ -382,10 +400,16 @@ impl Workspace {
         for (a, &j) in self.support.iter().enumerate() {
             let (c, p) = (self.code[j], self.direction[a]);
             add_scaled(movement, p, problem.atom(j));
-            slope -= p * (self.gradient[j] - lambda * self.signs[a]);
+            slope -= p * (self.gradient[j] - problem.threshold(j) * self.signs[a]);
             curvature += ridge * p * p;
-            if lambda > 0.0 && c * p < 0.0 {
-                self.events.push(Event::jump(-c / p, 2.0 * lambda * p.abs()));
+            if !problem.is_free(j) && c * p < 0.0 {
+                // Codes may not become negative: the slope beyond that is infinite.
+                let jump = if problem.lower.non_negative {
+                    f64::INFINITY
+                } else {
+                    2.0 * problem.threshold(j) * p.abs()
+                };
+                self.events.push(Event::jump(-c / p, jump));
             }
         }
         for (&r, &q) in self.residual.iter().zip(movement.iter()) {
@@ -396,25 +420,26 @@ impl Workspace {
         };
         for (a, &j) in self.support.iter().enumerate() {
             let (c, p) = (self.code[j], self.direction[a]);
-            let stops = lambda > 0.0 && c * p < 0.0 && -c / p == t;
+            let stops = !problem.is_free(j) && c * p < 0.0 && -c / p == t;
             self.code[j] = if stops { 0.0 } else { c + t * p };
         }
         true
     }
 
+    /// `P` at coefficients of the support.
     fn objective(&self, problem: &Problem, residual: &[f64], code: impl Iterator<Item = f64>) -> f64 {
-        let (lambda, ridge) = (problem.lower.regularization, problem.lower.ridge());
-        let penalty: f64 = code.map(|c| lambda * c.abs() + 0.5 * ridge * c * c).sum();
+        let ridge = problem.lower.ridge();
+        let pairs = self.support.iter().zip(code);
+        let penalty: f64 = pairs.map(|(&j, c)| problem.threshold(j) * c.abs() + 0.5 * ridge * c * c).sum();
         problem.lower.loss.sum(residual) + penalty
     }
 
     /// Step 5: three sweeps of coordinate descent over the support and the violators.
     fn sweeps(&mut self, problem: &Problem, sample: &[f64]) {
         self.refresh(problem, sample);
-        let lambda = problem.lower.regularization;
         let (code, gradient) = (&self.code, &self.gradient);
-        let near: Vec<usize> =
-            (0..code.len()).filter(|&j| code[j] != 0.0 || gradient[j].abs() > lambda).collect();
+        let violates = |j: usize| problem.size(gradient[j]) > problem.threshold(j);
+        let near: Vec<usize> = (0..code.len()).filter(|&j| code[j] != 0.0 || violates(j)).collect();
         for _ in 0..3 {
             near.iter().for_each(|&j| self.coordinate_step(problem, j));
         }
@@ -433,7 +458,7 @@ impl Workspace {
         let before = loss.sum(&self.residual);
         while h > 0.0 && h.is_finite() {
             let moved = h * c + g;
-            let next = (moved.abs() - problem.lower.regularization).max(0.0).copysign(moved) / h;
+            let next = (problem.size(moved) - problem.threshold(j)).max(0.0).copysign(moved) / h;
             let change = next - c;
             self.trial_residual.copy_from_slice(&self.residual);
             add_scaled(&mut self.trial_residual, -change, atom);

@@ -9,9 +9,8 @@ use crate::codes::{Code, Codes};
 use crate::error::Error;
 use crate::gram::{self, BlockWorkspace, GramDictionary};
 use crate::loss::Loss;
-use crate::lower::Problem;
-use faer::MatRef;
-use linalg::columns::column;
+use crate::lower::{LowerLevel, Problem};
+use crate::samples::{Sample, Samples};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -20,23 +19,24 @@ pub(crate) const BLOCK: usize = 16;
 
 pub use crate::certificate::{Coded, CodingReport};
 
-/// Solves every sample (columns of `samples`, `d x n`) of `problem`, from `start` where given (one code a sample; the
+/// Solves every sample of `problem`, from `start` where given (one code a sample; the
 /// result is the same up to the tolerance, sooner where the start is near).
 ///
 /// # Errors
 /// If the samples do not have the dictionary's number of features, the start not one code a sample, an entry is not
 /// finite, or an option is out of range. Not converging is no error: see [`CodingReport::not_converged`].
-pub fn encode(
+pub fn encode<'a>(
     problem: &Problem,
-    samples: MatRef<'_, f64>,
+    samples: impl Into<Samples<'a>>,
     start: Option<&Codes>,
     options: CoderOptions,
 ) -> Result<Coded, Error> {
+    let samples = samples.into();
     problem.lower.check()?;
     options.check()?;
-    Error::check_length("samples", "features", samples.nrows(), problem.n_features(), "the dictionary")?;
+    Error::check_length("samples", "features", samples.n_features(), problem.n_features(), "the dictionary")?;
     if let Some(start) = start {
-        Error::check_length("start", "codes", start.n_samples(), samples.ncols(), "the samples")?;
+        Error::check_length("start", "codes", start.n_samples(), samples.n_samples(), "the samples")?;
         Error::check_length(
             "start",
             "atoms",
@@ -45,24 +45,24 @@ pub fn encode(
             "the dictionary",
         )?;
     }
-    Error::check_finite("samples", samples)?;
+    samples.check()?;
     Ok(encode_checked(problem, samples, start, options))
 }
 
 /// [`encode`] for inputs that were checked once.
 pub(crate) fn encode_checked(
     problem: &Problem,
-    samples: MatRef<'_, f64>,
+    samples: Samples<'_>,
     start: Option<&Codes>,
     options: CoderOptions,
 ) -> Coded {
     let blocks = match screened(problem) {
         Some(dictionary) => {
-            in_blocks(samples.ncols(), gram::BLOCK, BlockWorkspace::default, |workspace, range| {
+            in_blocks(samples.n_samples(), gram::BLOCK, BlockWorkspace::default, |workspace, range| {
                 workspace.encode(problem, &dictionary, samples, start, options, range)
             })
         }
-        None => in_blocks(samples.ncols(), BLOCK, Workspace::default, |workspace, range| {
+        None => in_blocks(samples.n_samples(), BLOCK, Workspace::default, |workspace, range| {
             encode_block(workspace, problem, samples, start, options, range)
         }),
     };
@@ -76,7 +76,9 @@ pub(crate) fn encode_checked(
 
 /// The dictionary prepared for screening, where the loss is squared and there is an l1 norm to screen by.
 fn screened(problem: &Problem) -> Option<GramDictionary> {
-    let screens = problem.lower.loss == Loss::Squared && problem.lower.regularization > 0.0;
+    let LowerLevel { loss, regularization, non_negative, .. } = problem.lower;
+    let plain = problem.weights().is_none() && !non_negative;
+    let screens = loss == Loss::Squared && regularization > 0.0 && plain;
     screens.then(|| GramDictionary::new(problem.dictionary(), problem.isa())).flatten()
 }
 
@@ -96,16 +98,17 @@ fn in_blocks<W>(
 fn encode_block(
     workspace: &mut Workspace,
     problem: &Problem,
-    samples: MatRef<'_, f64>,
+    samples: Samples<'_>,
     start: Option<&Codes>,
     options: CoderOptions,
     range: Range<usize>,
 ) -> Coded {
     let mut codes = Codes::new(problem.n_components());
-    let mut report = CodingReport::default();
+    let (mut report, mut sample) = (CodingReport::default(), Sample::default());
     for i in range {
+        samples.load(i, &mut sample);
         let start = start.map(|codes| codes.row(i)).unwrap_or(Code { support: &[], values: &[] });
-        report = report.merge(workspace.solve(problem, column(samples, i), start.iter(), options).into());
+        report = report.merge(workspace.solve(problem, &sample, start.iter(), options).into());
         codes.push_iter(workspace.support().iter().map(|&j| (j, workspace.coefficient(j))));
     }
     Coded { codes, report }

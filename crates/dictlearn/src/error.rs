@@ -113,6 +113,25 @@ pub enum Error {
         /// Its weight.
         value: f64,
     },
+    /// Arrays that are no compressed sparse rows.
+    #[error(
+        "sparse samples: {} must have ascending indices below {n_features}, each at most once",
+        .row.map_or("indptr must rise from 0 to the number of entries, and every row".to_string(), |row| format!("row {row} (counted from 0)"))
+    )]
+    SparseRows {
+        /// The first row with wrong indices; none where `indptr` is wrong.
+        row: Option<usize>,
+        /// Number of features.
+        n_features: usize,
+    },
+    /// A weight of an atom in the l1 norm that is negative or not finite.
+    #[error("weight {value} of atom {index} (counted from 0): weights are finite and not negative")]
+    AtomWeight {
+        /// The atom.
+        index: usize,
+        /// Its weight.
+        value: f64,
+    },
     /// Labels of a single class.
     #[error("all {n_samples} labels are {label}: a classifier needs samples of both classes, 0 and 1")]
     OneClass {

@@ -26,12 +26,13 @@ use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
 use crate::certificate::{Coded, CodingReport};
 use crate::codes::{Code, Codes};
 use crate::lower::{LowerLevel, Problem};
+use crate::samples::{self, Samples};
 pub(crate) use dictionary::GramDictionary;
 use dictionary::{Penalty, power_of_two};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use growth::Growth;
-use linalg::columns::{column, norm};
+use linalg::columns::norm;
 use linalg::simd::padded;
 use settle::Settled;
 use std::ops::Range;
@@ -65,6 +66,7 @@ struct Sample {
 /// One worker's memory.
 #[derive(Default)]
 pub(crate) struct BlockWorkspace {
+    loaded: samples::Sample,
     samples: Vec<Sample>,
     active: Vec<usize>,
     residuals: Vec<f32>,
@@ -80,7 +82,7 @@ impl BlockWorkspace {
         &mut self,
         problem: &Problem,
         dictionary: &GramDictionary,
-        samples: MatRef<'_, f64>,
+        samples: Samples<'_>,
         start: Option<&Codes>,
         options: CoderOptions,
         range: Range<usize>,
@@ -90,7 +92,13 @@ impl BlockWorkspace {
         self.active.clear();
         for (slot, i) in range.clone().enumerate() {
             let start = start.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
-            self.samples[slot].begin(column(samples, i));
+            samples.load(i, &mut self.loaded);
+            self.samples[slot].begin(&self.loaded.values);
+            if !self.loaded.missing.is_empty() {
+                // Another system than that of the whole dictionary: left to the general method.
+                self.samples[slot].keep(start);
+                continue;
+            }
             if !start.support.is_empty() {
                 self.warm(problem, dictionary, slot, start);
             }
@@ -168,7 +176,7 @@ impl BlockWorkspace {
         &mut self,
         problem: &Problem,
         dictionary: &GramDictionary,
-        samples: MatRef<'_, f64>,
+        samples: Samples<'_>,
         options: CoderOptions,
         range: Range<usize>,
     ) -> Coded {
@@ -177,7 +185,10 @@ impl BlockWorkspace {
         for (slot, i) in range.enumerate() {
             let outcome = match self.samples[slot].outcome {
                 Some(outcome) => outcome,
-                None => self.finish_in_general(problem, dictionary, column(samples, i), options, slot),
+                None => {
+                    samples.load(i, &mut self.loaded);
+                    self.finish_in_general(problem, dictionary, options, slot)
+                }
             };
             let sample = &self.samples[slot];
             if sample.outcome.is_some() {
@@ -197,7 +208,6 @@ impl BlockWorkspace {
         &mut self,
         problem: &Problem,
         dictionary: &GramDictionary,
-        values: &[f64],
         options: CoderOptions,
         slot: usize,
     ) -> SampleOutcome {
@@ -205,8 +215,8 @@ impl BlockWorkspace {
         let max_iterations = options.max_iterations.saturating_sub(sample.scans).max(1);
         let limited = CoderOptions { max_iterations, ..options };
         let code = sample.settled.code(sample.exponent);
-        let mut outcome = self.general.solve(problem, values, code, limited);
-        if !outcome.converged {
+        let mut outcome = self.general.solve(problem, &self.loaded, code, limited);
+        if !outcome.converged || !self.loaded.missing.is_empty() {
             return outcome;
         }
         let penalty = sample.penalty(&problem.lower, dictionary);
@@ -246,6 +256,13 @@ impl Sample {
         self.settled.clear();
         (self.rounds, self.scans) = (0, 0);
         self.outcome = None;
+    }
+
+    /// Takes over a code, in the unit of the data.
+    fn keep(&mut self, code: Code<'_>) {
+        self.settled.restart(code.iter());
+        let scale = power_of_two(-self.exponent);
+        self.settled.values.extend(code.values.iter().map(|c| c * scale));
     }
 
     fn penalty(&self, lower: &LowerLevel, dictionary: &GramDictionary) -> Penalty {

@@ -2,16 +2,18 @@
 //!
 //! Three steps a sample, on the support `S` of its code (symbols as in [`crate::lower`]; `q = dL/dp`, `p = D c`):
 //! 1. `g_S = dL/dc_S + D_S^T q`;
-//! 2. `H beta_S = g_S` with `H = D_S^T W D_S + ridge I`, `W = diag(phi''(r))`, `beta = 0` off `S`;
+//! 2. `H beta_S = g_S` with `H = D_S^T W D_S + ridge I`, `W = diag(phi''(r))` with zeros at the missing features,
+//!    `beta = 0` off `S`;
 //! 3. with `u = W D_S beta_S`:
 //!
 //! | in | total derivative |
 //! |---|---|
 //! | atom `d_j` | `beta_j phi'(r) + c_j (q - u)` |
 //! | sample `x` | `dL/dx + u` |
-//! | `regularization` | `dL/dlambda - beta . (s_S + elastic_penalty c_S)` |
+//! | `regularization` | `dL/dlambda - beta . (w_S s_S + elastic_penalty c_S)` |
 //! | `elastic_penalty` | `dL/dgamma - regularization beta . c_S` |
 //! | `l2_regularization` | `dL/dl2 - beta . c_S` |
+//! | weight `w_j` of the l1 norm | `dL/dw_j - regularization beta_j s_j` |
 //! | Huber `delta` | `dL/ddelta + sum over outliers (D beta)_t sign(r_t)` |
 //!
 //! For the lower objective itself `g = 0`, so `beta = 0` (envelope theorem). Where `H` is singular the code is not a
@@ -24,8 +26,9 @@ use crate::coder;
 use crate::codes::{Code, Codes};
 use crate::loss::Loss;
 use crate::lower::Problem;
+use crate::samples::{Sample, Samples};
 use crate::upper::{Cotangent, SampleView, UpperLoss};
-use faer::{Mat, MatRef};
+use faer::Mat;
 use linalg::columns::{add_scaled, column, column_mut, dot};
 use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
 use rayon::prelude::*;
@@ -45,6 +48,8 @@ pub struct Hypergradient {
     pub samples: Option<Mat<f64>>,
     /// In the numbers of the lower level.
     pub lower: LowerDerivative,
+    /// In the weights `w_j` of the l1 norm (`k`).
+    pub weights: Vec<f64>,
     /// Samples whose system `H` is singular to working precision: there the numbers above are one choice among many.
     pub rank_deficient: usize,
 }
@@ -62,26 +67,31 @@ pub struct LowerDerivative {
     pub delta: f64,
 }
 
-/// Differentiates `upper` at the codes of `samples` (`d x n`), which should solve `problem`; `with_samples` asks for the
-/// derivative in the samples as well.
+/// Differentiates `upper` at the codes of `samples`, which should solve `problem`; `with_samples` asks for the derivative
+/// in the samples as well (0 at missing features unless the loss has its own there).
 ///
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn hypergradient(
+pub fn hypergradient<'a>(
     problem: &Problem,
-    samples: MatRef<'_, f64>,
+    samples: impl Into<Samples<'a>>,
     codes: &Codes,
     upper: &impl UpperLoss,
     with_samples: bool,
 ) -> Hypergradient {
-    let (d, k, n) = (problem.n_features(), problem.n_components(), samples.ncols());
-    assert!(samples.nrows() == d && codes.n_samples() == n && codes.n_components() == k, "shapes do not fit");
+    let samples = samples.into();
+    let (d, k, n) = (problem.n_features(), problem.n_components(), samples.n_samples());
+    assert!(
+        samples.n_features() == d && codes.n_samples() == n && codes.n_components() == k,
+        "shapes do not fit"
+    );
     let mut out = Hypergradient {
         value: 0.0,
         dictionary: Mat::zeros(d, k),
         samples: with_samples.then(|| Mat::zeros(d, n)),
         lower: LowerDerivative::default(),
+        weights: vec![0.0; k],
         rank_deficient: 0,
     };
     for start in (0..n).step_by(BLOCK) {
@@ -95,6 +105,8 @@ pub fn hypergradient(
             out.lower.l2_regularization += part.lower.l2_regularization;
             out.lower.delta += part.lower.delta;
             out.rank_deficient += usize::from(part.rank_deficient);
+            let atoms = codes.row(i).support.iter();
+            atoms.zip(&part.weights).for_each(|(&j, w)| out.weights[j as usize] += w);
             if let Some(samples) = &mut out.samples {
                 column_mut(samples.as_mut(), i).copy_from_slice(&part.sample);
             }
@@ -110,6 +122,8 @@ struct Part {
     rank_deficient: bool,
     /// `beta` on the support.
     beta: Vec<f64>,
+    /// Derivatives in the weights of the support's atoms.
+    weights: Vec<f64>,
     /// `phi'(r)`.
     slopes: Vec<f64>,
     /// `q - u`.
@@ -120,7 +134,7 @@ struct Part {
 
 fn differentiate_samples(
     problem: &Problem,
-    samples: MatRef<'_, f64>,
+    samples: Samples<'_>,
     codes: &Codes,
     upper: &impl UpperLoss,
     range: Range<usize>,
@@ -162,6 +176,7 @@ fn accumulate_atoms(dictionary: &mut Mat<f64>, codes: &Codes, parts: &[Part], ra
 /// One worker's memory.
 #[derive(Default)]
 struct Scratch {
+    sample: Sample,
     cotangent: Cotangent,
     residual: Vec<f64>,
     support: Vec<usize>,
@@ -172,18 +187,20 @@ impl Scratch {
     fn differentiate(
         &mut self,
         problem: &Problem,
-        samples: MatRef<'_, f64>,
+        samples: Samples<'_>,
         code: Code<'_>,
         upper: &impl UpperLoss,
         index: usize,
     ) -> Part {
         let (d, lower) = (problem.n_features(), &problem.lower);
         self.residual.resize(d, 0.0);
-        problem.residual(column(samples, index), code.iter(), &mut self.residual);
+        samples.load(index, &mut self.sample);
+        problem.residual(&self.sample.values, code.iter(), &mut self.residual);
+        self.sample.blank(&mut self.residual);
         let mut slopes = vec![0.0; d];
         lower.loss.slopes(&self.residual, &mut slopes);
         self.cotangent.reset(d, code.support.len());
-        let view = SampleView { index, lower, code, residual: &self.residual, slopes: &slopes };
+        let view = SampleView { index, problem, code, residual: &self.residual, slopes: &slopes };
         let value = upper.sample(view, &mut self.cotangent);
         let (beta, rank_deficient) = if upper.is_lower_objective() {
             (vec![0.0; code.values.len()], false)
@@ -207,13 +224,13 @@ impl Scratch {
         if q.iter().any(|&v| v != 0.0) {
             beta.iter_mut().zip(&self.support).for_each(|(b, &j)| *b += dot(problem.atom(j), q));
         }
-        problem.hessian(&self.support, &self.residual, self.factor.start(s));
+        problem.hessian(&self.support, &self.residual, &self.sample.missing, self.factor.start(s));
         if matches!(self.factor.factor(), SpdStatus::Definite { .. }) {
             self.factor.solve(&mut beta);
             return (beta, false);
         }
         let mut hessian = vec![0.0; s * s];
-        problem.hessian(&self.support, &self.residual, &mut hessian);
+        problem.hessian(&self.support, &self.residual, &self.sample.missing, &mut hessian);
         let solved = minimum_norm_solve(&hessian, &beta);
         (solved.map_or_else(|| vec![f64::NAN; s], |(solution, _)| solution), true)
     }
@@ -230,9 +247,13 @@ impl Scratch {
             _ => 0.0,
         };
         u.iter_mut().zip(&self.residual).for_each(|(u, &r)| *u *= lower.loss.curvature(r));
-        let pairs = || beta.iter().zip(code.values);
-        let along_codes: f64 = pairs().map(|(b, c)| b * c).sum();
-        let along_signs: f64 = pairs().map(|(b, c)| b * c.signum()).sum();
+        self.sample.blank(&mut u);
+        let along_codes = dot(&beta, code.values);
+        let signed: Vec<f64> = beta.iter().zip(code.values).map(|(b, c)| b * c.signum()).collect();
+        let weighted = code.support.iter().zip(&signed).map(|(&j, b)| problem.weight(j as usize) * b);
+        let along_signs: f64 = weighted.sum();
+        let pairs = cotangent.weights.iter().zip(&signed);
+        let weights = pairs.map(|(w, b)| w - lower.regularization * b).collect();
         let derivative = LowerDerivative {
             regularization: cotangent.regularization - along_signs - lower.elastic_penalty * along_codes,
             elastic_penalty: cotangent.elastic_penalty - lower.regularization * along_codes,
@@ -244,6 +265,7 @@ impl Scratch {
             lower: derivative,
             rank_deficient: false,
             beta,
+            weights,
             slopes,
             pulled: cotangent.prediction.iter().zip(&u).map(|(q, u)| q - u).collect(),
             sample: cotangent.sample.iter().zip(&u).map(|(x, u)| x + u).collect(),
@@ -262,7 +284,7 @@ impl Part {
         if weight == 1.0 {
             return;
         }
-        for vector in [&mut self.beta, &mut self.pulled, &mut self.sample] {
+        for vector in [&mut self.beta, &mut self.weights, &mut self.pulled, &mut self.sample] {
             vector.iter_mut().for_each(|v| *v *= weight);
         }
         let lower = &mut self.lower;

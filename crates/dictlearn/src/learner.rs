@@ -170,7 +170,7 @@ impl Learner {
             "the dictionary",
             "features",
             dictionary.nrows(),
-            data.samples.nrows(),
+            data.samples.n_features(),
             "the samples",
         )?;
         InvalidOption::check(dictionary.ncols() > 0, "n_components", 0, "at least 1")?;

@@ -31,6 +31,7 @@
 //! | [`active_set`] | the code of one sample, for any loss |
 //! | [`lower`] | the lower-level problem, what samples share |
 //! | [`loss`] | losses of a residual entry |
+//! | [`samples`] | samples as they come: `f64`, `f32` or sparse, with missing features
 //! | [`codes`] | sparse codes in compressed rows |
 //! | [`random`] | one seed, independent streams |
 //! | [`error`] | misuse, as values |
@@ -52,7 +53,7 @@
 //! let samples = faer::MatRef::from_column_major_slice(&array, 3, 4);
 //!
 //! let lower =
-//!     LowerLevel { loss: Loss::Squared, regularization: 0.1, elastic_penalty: 0.01, l2_regularization: 0.0 };
+//!     LowerLevel { elastic_penalty: 0.01, ..LowerLevel::new(Loss::Squared, 0.1) };
 //! let learner = Learner { lower, coder: CoderOptions::default(), constraint: Constraint::UnitSphere };
 //! let descent = DescentOptions {
 //!     optimizer: Optimizer::ProximalGradient {
@@ -67,7 +68,7 @@
 //!     project: Project::EachStep,
 //! };
 //! let start = Initialization::Svd.draw(samples, 2, 0)?;
-//! let data = TrainingData { samples, labels: None, weights: None };
+//! let data = TrainingData { samples: samples.into(), labels: None, weights: None };
 //! let mut watch = |_: dictlearn::learner::Progress<'_>| ControlFlow::Continue(());
 //! let learned = learner.learn(data, start.as_ref(), Objective::Full, &descent, 0, &mut watch)?;
 //! assert!(learned.explained_variance > 0.97);
@@ -98,6 +99,7 @@ pub mod certificate;
 pub mod active_set;
 pub mod lower;
 pub mod loss;
+pub mod samples;
 pub mod codes;
 pub mod random;
 pub mod error;

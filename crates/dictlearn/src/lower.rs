@@ -1,14 +1,18 @@
 //! The lower-level problem of one sample, and what all samples share.
 //!
-//! `P(c) = sum_t phi(r_t) + regularization (|c|_1 + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2`, `r = x - D c`,
-//! with `x` the sample (`d`), `D` the dictionary (`d x k`, atoms are columns), `c` the code (`k`). Write
-//! `lambda = regularization`, `ridge = regularization elastic_penalty + l2_regularization`, `v = D^T phi'(r)` and
-//! `g = v - ridge c`: minus the gradient of the smooth part. `c` is optimal if and only if
-//! `g_j = lambda sign(c_j)` on the support and `|g_j| <= lambda` off it; the **KKT violation** is the largest distance
-//! from that. It is measured relative to lambda (where lambda is 0: relative to `max_j |D^T phi'(x)|_j`).
+//! `P(c) = sum_t phi(r_t) + regularization (sum_j w_j |c_j| + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2`,
+//! `r = x - D c`, with `x` the sample (`d`), `D` the dictionary (`d x k`, atoms are columns), `c` the code (`k`) and `w`
+//! the weights of the l1 norm (`k`, all 1 unless given). With `non_negative` only codes `c >= 0` are allowed. Where a
+//! sample has missing features, `t` runs over its observed ones. Write `lambda = regularization`,
+//! `ridge = regularization elastic_penalty + l2_regularization`, `v = D^T phi'(r)` and `g = v - ridge c`: minus the
+//! gradient of the smooth part. `c` is optimal if and only if `g_j = lambda w_j sign(c_j)` on the support and
+//! `|g_j| <= lambda w_j` off it (`g_j <= lambda w_j` for non-negative codes); the **KKT violation** is the largest
+//! distance from that. It is measured relative to lambda (where lambda is 0: relative to `max_j |D^T phi'(x)|_j`).
 
-use crate::error::InvalidOption;
+use crate::codes::Code;
+use crate::error::{Error, InvalidOption};
 use crate::loss::Loss;
+use crate::samples::Sample;
 use faer::{Mat, MatRef};
 use linalg::columns::{column, dot};
 use linalg::simd::Isa;
@@ -24,18 +28,24 @@ pub struct LowerLevel {
     pub elastic_penalty: f64,
     /// Absolute ridge `l2_regularization / 2 |c|^2`; not negative.
     pub l2_regularization: f64,
+    /// Whether codes are restricted to `c >= 0`.
+    pub non_negative: bool,
 }
 
 impl LowerLevel {
+    /// `sum_t phi(r_t) + regularization |c|_1`: no ridge, codes of either sign.
+    pub fn new(loss: Loss, regularization: f64) -> Self {
+        Self { loss, regularization, elastic_penalty: 0.0, l2_regularization: 0.0, non_negative: false }
+    }
+
     /// Weight of `|c|^2 / 2`: `regularization elastic_penalty + l2_regularization`.
     pub fn ridge(&self) -> f64 {
         self.regularization * self.elastic_penalty + self.l2_regularization
     }
 
-    /// `regularization |c|_1 + ridge/2 |c|^2`.
-    pub fn penalty(&self, code: &[f64]) -> f64 {
-        let l1: f64 = code.iter().map(|c| c.abs()).sum();
-        self.regularization * l1 + 0.5 * self.ridge() * dot(code, code)
+    /// Whether the objective has neither kinks nor bounds: then every atom is used, and of many codes the smallest is meant.
+    pub fn is_smooth(&self) -> bool {
+        self.regularization == 0.0 && !self.non_negative
     }
 
     /// Whether every parameter is in its range.
@@ -64,6 +74,8 @@ pub struct Problem {
     n_features: usize,
     n_components: usize,
     atoms: Vec<f64>,
+    /// `w`; empty where all are 1.
+    weights: Vec<f64>,
     gram: Option<Mat<f64>>,
     isa: Isa,
 }
@@ -82,7 +94,60 @@ impl Problem {
         let atoms = (0..k).flat_map(|j| column(dictionary, j).iter().copied()).collect();
         let with_gram = matches!(lower.loss, Loss::Squared) && k <= LARGEST_GRAM;
         let gram = with_gram.then(|| linalg::products::gram(dictionary));
-        Self { lower, n_features: d, n_components: k, atoms, gram, isa: Isa::detect() }
+        let weights = Vec::new();
+        Self { lower, n_features: d, n_components: k, atoms, weights, gram, isa: Isa::detect() }
+    }
+
+    /// The same problem with weights `w` of the l1 norm, one an atom. An atom of weight 0 is not penalised (but for the
+    /// ridge): its coefficient has no kink at zero.
+    ///
+    /// # Errors
+    /// If there is not one weight an atom, or one is negative or not finite.
+    pub fn with_weights(mut self, weights: &[f64]) -> Result<Self, Error> {
+        Error::check_length("atom weights", "entries", weights.len(), self.n_components, "the dictionary")?;
+        if let Some(index) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+            return Err(Error::AtomWeight { index, value: weights[index] });
+        }
+        self.weights.clear();
+        if weights.iter().any(|w| *w != 1.0) {
+            self.weights.extend_from_slice(weights);
+        }
+        Ok(self)
+    }
+
+    /// Weights of the l1 norm, one an atom; `None` where all are 1.
+    pub fn weights(&self) -> Option<&[f64]> {
+        (!self.weights.is_empty()).then_some(self.weights.as_slice())
+    }
+
+    /// `w_j`.
+    #[inline]
+    pub fn weight(&self, j: usize) -> f64 {
+        if self.weights.is_empty() { 1.0 } else { self.weights[j] }
+    }
+
+    /// `regularization w_j`: the weight of `|c_j|`.
+    #[inline]
+    pub fn threshold(&self, j: usize) -> f64 {
+        self.lower.regularization * self.weight(j)
+    }
+
+    /// Whether the penalty of atom `j` has neither a kink nor a bound at zero, so that its sign plays no part.
+    #[inline]
+    pub fn is_free(&self, j: usize) -> bool {
+        !self.lower.non_negative && self.threshold(j) == 0.0
+    }
+
+    /// What of `g_j` is compared with the threshold of an atom off the support: `|g_j|`, or `g_j` for non-negative codes.
+    #[inline]
+    pub(crate) fn size(&self, gradient: f64) -> f64 {
+        if self.lower.non_negative { gradient } else { gradient.abs() }
+    }
+
+    /// `regularization sum_j w_j |c_j| + ridge/2 |c|^2`.
+    pub fn penalty(&self, code: Code<'_>) -> f64 {
+        let l1: f64 = code.iter().map(|(j, c)| self.threshold(j) * c.abs()).sum();
+        l1 + 0.5 * self.lower.ridge() * dot(code.values, code.values)
     }
 
     /// The same problem on another instruction set of this machine (for tests and measurements).
@@ -121,6 +186,22 @@ impl Problem {
         &self.atoms[j * self.n_features..(j + 1) * self.n_features]
     }
 
+    /// The problem of a sample of which only some features are observed: these rows of the dictionary. Cost `k d` copies.
+    pub(crate) fn observed(&self, sample: &Sample) -> Self {
+        let atoms: Vec<f64> = (0..self.n_components).flat_map(|j| sample.observed(self.atom(j))).collect();
+        let n_features = self.n_features - sample.missing.len();
+        let (weights, isa) = (self.weights.clone(), self.isa);
+        Self {
+            lower: self.lower,
+            n_features,
+            n_components: self.n_components,
+            atoms,
+            weights,
+            gram: None,
+            isa,
+        }
+    }
+
     /// `out_j = d_j . vector` for every atom. Cost `2 k d`.
     pub fn correlations(&self, vector: &[f64], out: &mut [f64]) {
         out.iter_mut().enumerate().for_each(|(j, o)| *o = dot(self.atom(j), vector));
@@ -132,26 +213,28 @@ impl Problem {
         code.for_each(|(j, c)| linalg::columns::add_scaled(residual, -c, self.atom(j)));
     }
 
-    /// Lower triangle of `H = D_S^T diag(phi''(r)) D_S + ridge I` (`s x s`, column-major) for an ascending support.
-    /// Cost `s^2 d`, or a gather of `s^2 / 2` numbers for the squared loss with a Gram matrix.
-    pub fn hessian(&self, support: &[usize], residual: &[f64], out: &mut [f64]) {
+    /// Lower triangle of `H = D_S^T W D_S + ridge I` (`s x s`, column-major) for an ascending support, `W = diag(phi''(r))`
+    /// with zeros at the missing features. Cost `s^2 d`, or a gather of `s^2 / 2` numbers for the squared loss with a Gram
+    /// matrix and nothing missing.
+    pub fn hessian(&self, support: &[usize], residual: &[f64], missing: &[usize], out: &mut [f64]) {
         let s = support.len();
         match &self.gram {
-            Some(gram) => {
+            Some(gram) if missing.is_empty() => {
                 for (b, &j) in support.iter().enumerate() {
                     let row = column(gram.as_ref(), j);
                     (b..s).for_each(|a| out[b * s + a] = row[support[a]]);
                 }
             }
-            None => self.weighted_gram(support, residual, out),
+            _ => self.weighted_gram(support, residual, missing, out),
         }
         let ridge = self.lower.ridge();
         (0..s).for_each(|b| out[b * s + b] += ridge);
     }
 
-    fn weighted_gram(&self, support: &[usize], residual: &[f64], out: &mut [f64]) {
+    fn weighted_gram(&self, support: &[usize], residual: &[f64], missing: &[usize], out: &mut [f64]) {
         let s = support.len();
-        let weights: Vec<f64> = residual.iter().map(|&r| self.lower.loss.curvature(r)).collect();
+        let mut weights: Vec<f64> = residual.iter().map(|&r| self.lower.loss.curvature(r)).collect();
+        missing.iter().for_each(|&t| weights[t] = 0.0);
         let mut weighted = vec![0.0; self.n_features];
         for (b, &j) in support.iter().enumerate() {
             let atom = self.atom(j);
@@ -168,13 +251,29 @@ mod tests {
     #[test]
     fn penalties_follow_their_formula() {
         let lower = LowerLevel {
-            loss: Loss::Squared,
-            regularization: 0.5,
             elastic_penalty: 0.2,
             l2_regularization: 0.3,
+            ..LowerLevel::new(Loss::Squared, 0.5)
         };
-        let penalty = lower.penalty(&[1.0, -2.0, 0.0]);
-        testkit::assert_close(penalty, 0.5 * (3.0 + 0.1 * 5.0) + 0.15 * 5.0, 1e-15, 0.0);
+        let dictionary = testkit::unit_columns(6, 4, 3);
+        let problem = Problem::new(lower, MatRef::from_column_major_slice(&dictionary, 6, 4));
+        let code = Code { support: &[0, 2], values: &[1.0, -2.0] };
+        testkit::assert_close(problem.penalty(code), 0.5 * (3.0 + 0.1 * 5.0) + 0.15 * 5.0, 1e-15, 0.0);
+        assert_eq!(problem.weights(), None);
+        let weighted = problem.clone().with_weights(&[2.0, 1.0, 0.0, 1.0]).expect("valid weights");
+        testkit::assert_close(weighted.penalty(code), 0.5 * (2.0 + 0.1 * 5.0) + 0.15 * 5.0, 1e-15, 0.0);
+        assert_eq!((weighted.threshold(0), weighted.is_free(0), weighted.is_free(2)), (1.0, false, true));
+        assert_eq!(weighted.with_weights(&[1.0; 4]).expect("valid weights").weights(), None);
+        for (weights, text) in [
+            (vec![1.0; 3], "atom weights has 3 entries, expected 4 as in the dictionary"),
+            (
+                vec![1.0, -1.0, 1.0, 1.0],
+                "weight -1 of atom 1 (counted from 0): weights are finite and not negative",
+            ),
+        ] {
+            let error = problem.clone().with_weights(&weights).expect_err("invalid weights");
+            assert_eq!(error.to_string(), text);
+        }
         assert!(LowerLevel { regularization: -1.0, ..lower }.check().is_err());
         assert!(LowerLevel { elastic_penalty: f64::INFINITY, ..lower }.check().is_err());
     }
@@ -186,7 +285,7 @@ mod tests {
         let sample = testkit::normal_matrix(6, 1, 4);
         for loss in [Loss::Squared, Loss::Power { exponent: 2.5 }, Loss::Huber { delta: 0.6 }] {
             let lower =
-                LowerLevel { loss, regularization: 0.5, elastic_penalty: 0.2, l2_regularization: 0.3 };
+                LowerLevel { elastic_penalty: 0.2, l2_regularization: 0.3, ..LowerLevel::new(loss, 0.5) };
             let problem = Problem::new(lower, dictionary);
             let gradient = |c: &[f64], out: &mut [f64]| {
                 let mut residual = vec![0.0; 6];
@@ -200,7 +299,7 @@ mod tests {
             let mut residual = vec![0.0; 6];
             problem.residual(&sample, code.iter().copied().enumerate(), &mut residual);
             let mut hessian = vec![0.0; 16];
-            problem.hessian(&[0, 1, 2, 3], &residual, &mut hessian);
+            problem.hessian(&[0, 1, 2, 3], &residual, &[], &mut hessian);
             for j in 0..4 {
                 let direction: Vec<f64> = (0..4).map(|i| f64::from(u8::from(i == j))).collect();
                 let numeric = testkit::jacobian_product(gradient, &code, &direction, 1e-4);

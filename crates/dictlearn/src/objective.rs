@@ -11,10 +11,11 @@ use crate::codes::Codes;
 use crate::error::Error;
 use crate::hypergradient::{Hypergradient, hypergradient};
 use crate::lower::{LowerLevel, Problem};
+use crate::samples::{Sample, Samples};
 use crate::task::{Head, Logistic, LogisticUpper, check_labels};
 use crate::upper::{Full, Reconstruction, UpperLoss, Weighted, total};
-use faer::{Mat, MatRef};
-use linalg::columns::{add_scaled, column, column_mut, dot};
+use faer::MatRef;
+use linalg::columns::{add_scaled, column, dot};
 use solvers::Smooth;
 
 /// What the dictionary is for: the upper level, minimised over the dictionary (and the head of a task).
@@ -31,8 +32,8 @@ pub enum Objective {
 /// What is learned from. Weights belong to the upper level only.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainingData<'a> {
-    /// Samples, one a column (`d x n`): a C-order array of shape (n, d).
-    pub samples: MatRef<'a, f64>,
+    /// Samples, of any kind of array.
+    pub samples: Samples<'a>,
     /// Labels, 0 or 1, one a sample; needed by a task.
     pub labels: Option<&'a [f64]>,
     /// Weight of each sample in the upper level, finite and not negative; none: all 1.
@@ -45,11 +46,11 @@ impl TrainingData<'_> {
     /// # Errors
     /// Says what does not fit and where.
     pub fn check(&self, objective: Objective) -> Result<(), Error> {
-        let (d, n) = (self.samples.nrows(), self.samples.ncols());
+        let (d, n) = (self.samples.n_features(), self.samples.n_samples());
         if d == 0 || n == 0 {
             return Err(Error::Empty { n_samples: n, n_features: d });
         }
-        Error::check_finite("samples", self.samples)?;
+        self.samples.check()?;
         if let Some(weights) = self.weights {
             Error::check_length("weights", "entries", weights.len(), n, "the samples")?;
             if let Some(index) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
@@ -83,7 +84,7 @@ pub(crate) struct UpperObjective<'a> {
     coder: CoderOptions,
     objective: Objective,
     n_components: usize,
-    /// `|x_i - mean|^2`.
+    /// `|x_i - mean|^2` over the observed features.
     energy: Vec<f64>,
     batch: Option<Batch>,
     start: Option<Codes>,
@@ -92,7 +93,6 @@ pub(crate) struct UpperObjective<'a> {
 
 /// Samples of a mini-batch, gathered.
 struct Batch {
-    samples: Mat<f64>,
     labels: Option<Vec<f64>>,
     weights: Option<Vec<f64>>,
     indices: Vec<usize>,
@@ -106,26 +106,19 @@ impl<'a> UpperObjective<'a> {
         objective: Objective,
         n_components: usize,
     ) -> Self {
-        let (d, n) = (data.samples.nrows(), data.samples.ncols());
-        let mut mean = vec![0.0; d];
-        (0..n).for_each(|i| add_scaled(&mut mean, 1.0 / n as f64, column(data.samples, i)));
-        let distance = |i: usize| {
-            let pairs = column(data.samples, i).iter().zip(&mean);
-            pairs.map(|(x, m)| (x - m) * (x - m)).sum()
-        };
-        let energy = (0..n).map(distance).collect();
+        let energy = energies(data.samples);
         Self { data, lower, coder, objective, n_components, energy, batch: None, start: None, last: None }
     }
 
     /// Number of samples over all.
     pub fn n_samples(&self) -> usize {
-        self.data.samples.ncols()
+        self.data.samples.n_samples()
     }
 
     /// Number of variables: dictionary and head.
     pub fn n_variables(&self) -> usize {
         let head = if matches!(self.objective, Objective::Logistic(_)) { self.n_components + 1 } else { 0 };
-        self.data.samples.nrows() * self.n_components + head
+        self.data.samples.n_features() * self.n_components + head
     }
 
     /// From here on evaluations see these samples only; `None`: all of them.
@@ -136,18 +129,14 @@ impl<'a> UpperObjective<'a> {
         };
         self.start = None;
         self.batch = indices.map(|indices| {
-            let mut samples = Mat::zeros(data.samples.nrows(), indices.len());
-            for (to, &from) in indices.iter().enumerate() {
-                column_mut(samples.as_mut(), to).copy_from_slice(column(data.samples, from));
-            }
             let (labels, weights) = (pick(data.labels, &indices), pick(data.weights, &indices));
-            Batch { samples, labels, weights, indices }
+            Batch { labels, weights, indices }
         });
     }
 
     /// Dictionary and head behind the flattened variables.
     pub fn unflatten<'x>(&self, x: &'x [f64]) -> (MatRef<'x, f64>, Option<Head>) {
-        let (d, k) = (self.data.samples.nrows(), self.n_components);
+        let (d, k) = (self.data.samples.n_features(), self.n_components);
         let (dictionary, head) = x.split_at(d * k);
         let head = head.split_last().map(|(b, w)| Head { weights: w.to_vec(), intercept: *b });
         (MatRef::from_column_major_slice(dictionary, d, k), head)
@@ -190,7 +179,7 @@ impl<'a> UpperObjective<'a> {
         match &self.batch {
             Some(batch) => {
                 let data = TrainingData {
-                    samples: batch.samples.as_ref(),
+                    samples: self.data.samples.select(&batch.indices),
                     labels: batch.labels.as_deref(),
                     weights: batch.weights.as_deref(),
                 };
@@ -211,20 +200,41 @@ impl Smooth for UpperObjective<'_> {
     }
 }
 
-/// `|X - C D|^2`, summed in the order of the samples.
-fn residual_energy(problem: &Problem, samples: MatRef<'_, f64>, codes: &Codes) -> f64 {
-    let mut residual = vec![0.0; problem.n_features()];
+/// `|x_i - mean|^2` over the observed features, the mean of a feature being that of its observed values.
+fn energies(samples: Samples<'_>) -> Vec<f64> {
+    let (d, n) = (samples.n_features(), samples.n_samples());
+    let (mut sum, mut count, mut sample) = (vec![0.0; d], vec![n as f64; d], Sample::default());
+    for i in 0..n {
+        samples.load(i, &mut sample);
+        add_scaled(&mut sum, 1.0, &sample.values);
+        sample.missing.iter().for_each(|&t| count[t] -= 1.0);
+    }
+    let mean: Vec<f64> = sum.iter().zip(&count).map(|(s, c)| s / c.max(1.0)).collect();
+    let mut distance = |i: usize| {
+        samples.load(i, &mut sample);
+        let mut centred: Vec<f64> = sample.values.iter().zip(&mean).map(|(x, m)| x - m).collect();
+        sample.blank(&mut centred);
+        dot(&centred, &centred)
+    };
+    (0..n).map(&mut distance).collect()
+}
+
+/// `|X - C D|^2` over the observed features, summed in the order of the samples.
+fn residual_energy(problem: &Problem, samples: Samples<'_>, codes: &Codes) -> f64 {
+    let (mut residual, mut sample) = (vec![0.0; problem.n_features()], Sample::default());
     let energy = |i: usize| {
-        problem.residual(column(samples, i), codes.row(i).iter(), &mut residual);
+        samples.load(i, &mut sample);
+        problem.residual(&sample.values, codes.row(i).iter(), &mut residual);
+        sample.blank(&mut residual);
         dot(&residual, &residual)
     };
-    (0..samples.ncols()).map(energy).sum()
+    (0..samples.n_samples()).map(energy).sum()
 }
 
 /// One batch at its codes.
 struct Parts<'a> {
     problem: &'a Problem,
-    samples: MatRef<'a, f64>,
+    samples: Samples<'a>,
     codes: &'a Codes,
     weights: Option<&'a [f64]>,
     scale: f64,
@@ -271,22 +281,20 @@ mod tests {
     use super::*;
     use crate::loss::Loss;
 
-    const LOWER: LowerLevel =
-        LowerLevel { loss: Loss::Squared, regularization: 0.1, elastic_penalty: 0.1, l2_regularization: 0.0 };
-
     /// The whole gradient, head and ridge included, against differences; and batches that add up.
     #[test]
     fn gradients_in_dictionary_and_head_and_the_scale_of_batches() {
         let (d, n, k) = (4, 10, 5);
         let samples = testkit::normal_matrix(d, n, 1);
-        let samples = MatRef::from_column_major_slice(&samples, d, n);
+        let samples = MatRef::from_column_major_slice(&samples, d, n).into();
         let labels: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
         let weights: Vec<f64> = (0..n).map(|i| 0.5 + 0.1 * i as f64).collect();
         let data = TrainingData { samples, labels: Some(&labels), weights: Some(&weights) };
         let coder = CoderOptions { tolerance: 1e-13, max_iterations: 500 };
+        let lower = LowerLevel { elastic_penalty: 0.1, ..LowerLevel::new(Loss::Squared, 0.1) };
         for penalize_intercept in [false, true] {
             let objective = Objective::Logistic(Logistic { l2: 0.3, penalize_intercept });
-            let mut upper = UpperObjective::new(data, LOWER, coder, objective, k);
+            let mut upper = UpperObjective::new(data, lower, coder, objective, k);
             let mut x = testkit::unit_columns(d, k, 2);
             x.extend(testkit::normal_vector(k + 1, 3));
             assert_eq!(x.len(), upper.n_variables());

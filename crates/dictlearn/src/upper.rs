@@ -4,9 +4,9 @@
 //! partial derivatives (cotangents) in each; the chain through `c*(D, x, ...)` is [`crate::hypergradient`]'s work.
 
 use crate::codes::{Code, Codes};
-use crate::lower::{LowerLevel, Problem};
-use faer::MatRef;
-use linalg::columns::column;
+use crate::lower::Problem;
+use crate::samples::{Sample, Samples};
+use linalg::columns::dot;
 use rayon::prelude::*;
 
 /// One sample at its code.
@@ -14,11 +14,11 @@ use rayon::prelude::*;
 pub struct SampleView<'a> {
     /// Index of the sample in the batch at hand.
     pub index: usize,
-    /// Loss and penalty of the lower level.
-    pub lower: &'a LowerLevel,
+    /// The lower level.
+    pub problem: &'a Problem,
     /// The code: support and values.
     pub code: Code<'a>,
-    /// Residual `r = x - D c`.
+    /// Residual `r = x - D c`, 0 at the missing features.
     pub residual: &'a [f64],
     /// `phi'(r)`.
     pub slopes: &'a [f64],
@@ -29,6 +29,8 @@ pub struct SampleView<'a> {
 pub struct Cotangent {
     /// In the code, on its support (as long as the support), the prediction held fixed.
     pub code: Vec<f64>,
+    /// In the weights `w_j` of the l1 norm, for the atoms of the support.
+    pub weights: Vec<f64>,
     /// In the prediction `p = D c` (`d`).
     pub prediction: Vec<f64>,
     /// In the sample (`d`), code and prediction held fixed.
@@ -47,13 +49,17 @@ impl Cotangent {
     pub(crate) fn reset(&mut self, n_features: usize, support: usize) {
         *self = Self {
             code: std::mem::take(&mut self.code),
+            weights: std::mem::take(&mut self.weights),
             prediction: std::mem::take(&mut self.prediction),
             sample: std::mem::take(&mut self.sample),
             ..Self::default()
         };
-        for (vector, length) in
-            [(&mut self.code, support), (&mut self.prediction, n_features), (&mut self.sample, n_features)]
-        {
+        for (vector, length) in [
+            (&mut self.code, support),
+            (&mut self.weights, support),
+            (&mut self.prediction, n_features),
+            (&mut self.sample, n_features),
+        ] {
             vector.clear();
             vector.resize(length, 0.0);
         }
@@ -77,24 +83,31 @@ pub trait UpperLoss: Sync {
     }
 }
 
-/// `sum_i weight_i L_i` at the codes of `samples` (`d x n`), without derivatives; samples are summed in order.
+/// `sum_i weight_i L_i` at the codes of the samples, without derivatives; samples are summed in order.
 ///
 /// # Panics
 /// If the shapes do not fit.
 #[track_caller]
-pub fn total(problem: &Problem, samples: MatRef<'_, f64>, codes: &Codes, upper: &impl UpperLoss) -> f64 {
-    let d = problem.n_features();
-    assert!(samples.nrows() == d && codes.n_samples() == samples.ncols(), "shapes do not fit");
-    let scratch = || (vec![0.0; d], vec![0.0; d], Cotangent::default());
-    let values: Vec<f64> = (0..samples.ncols())
+pub fn total<'a>(
+    problem: &Problem,
+    samples: impl Into<Samples<'a>>,
+    codes: &Codes,
+    upper: &impl UpperLoss,
+) -> f64 {
+    let (d, samples) = (problem.n_features(), samples.into());
+    assert!(samples.n_features() == d && codes.n_samples() == samples.n_samples(), "shapes do not fit");
+    let scratch = || (Sample::default(), vec![0.0; d], vec![0.0; d], Cotangent::default());
+    let values: Vec<f64> = (0..samples.n_samples())
         .into_par_iter()
         .with_min_len(crate::coder::BLOCK)
-        .map_init(scratch, |(residual, slopes, cotangent), index| {
+        .map_init(scratch, |(sample, residual, slopes, cotangent), index| {
             let code = codes.row(index);
-            problem.residual(column(samples, index), code.iter(), residual);
+            samples.load(index, sample);
+            problem.residual(&sample.values, code.iter(), residual);
+            sample.blank(residual);
             problem.lower.loss.slopes(residual, slopes);
             cotangent.reset(d, code.support.len());
-            let view = SampleView { index, lower: &problem.lower, code, residual, slopes };
+            let view = SampleView { index, problem, code, residual, slopes };
             upper.sample(view, cotangent) * upper.weight(index)
         })
         .collect();
@@ -109,28 +122,31 @@ impl UpperLoss for Reconstruction {
     fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
         cotangent.prediction.iter_mut().zip(view.slopes).for_each(|(q, s)| *q = -s);
         cotangent.sample.copy_from_slice(view.slopes);
-        cotangent.delta = view.lower.loss.delta_derivative(view.residual);
-        view.lower.loss.sum(view.residual)
+        cotangent.delta = view.problem.lower.loss.delta_derivative(view.residual);
+        view.problem.lower.loss.sum(view.residual)
     }
 }
 
-/// `L = sum_t phi(x_t - p_t) + regularization (|c|_1 + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2`: classical
-/// dictionary learning.
+/// `L = sum_t phi(x_t - p_t) + regularization (sum_j w_j |c_j| + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2`:
+/// classical dictionary learning.
 #[derive(Clone, Copy, Debug)]
 pub struct Full;
 
 impl UpperLoss for Full {
     fn sample(&self, view: SampleView<'_>, cotangent: &mut Cotangent) -> f64 {
-        let (lower, code) = (view.lower, view.code.values);
+        let (problem, lower, code) = (view.problem, view.problem.lower, view.code);
         let fit = Reconstruction.sample(view, cotangent);
-        let (l1, squares) = code.iter().fold((0.0, 0.0), |(l1, l2), c| (l1 + c.abs(), l2 + c * c));
+        let l1: f64 = code.iter().map(|(j, c)| problem.weight(j) * c.abs()).sum();
+        let squares = dot(code.values, code.values);
         cotangent.regularization = l1 + 0.5 * lower.elastic_penalty * squares;
         cotangent.elastic_penalty = 0.5 * lower.regularization * squares;
         cotangent.l2_regularization = 0.5 * squares;
         let ridge = lower.ridge();
-        let penalty_slope = |c: &f64| lower.regularization * c.signum() + ridge * c;
-        cotangent.code.iter_mut().zip(code).for_each(|(g, c)| *g = penalty_slope(c));
-        fit + lower.penalty(code)
+        for (a, (j, c)) in code.iter().enumerate() {
+            cotangent.code[a] = problem.threshold(j) * c.signum() + ridge * c;
+            cotangent.weights[a] = lower.regularization * c.abs();
+        }
+        fit + problem.penalty(code)
     }
 
     fn is_lower_objective(&self) -> bool {

@@ -75,10 +75,9 @@ fn grid(instance: &Instance) -> Vec<LowerLevel> {
         let largest = instance.largest_regularization(loss);
         for (elastic_penalty, l2_regularization) in ridges() {
             problems.extend(SHARES.map(|share| LowerLevel {
-                loss,
-                regularization: share * largest,
                 elastic_penalty,
                 l2_regularization,
+                ..LowerLevel::new(loss, share * largest)
             }));
         }
     }
@@ -288,7 +287,11 @@ fn codes_vanish_exactly_above_the_largest_regularization() {
         for (elastic_penalty, l2_regularization) in ridges() {
             let largest = instance.largest_regularization(loss);
             let nonzeros = |regularization| {
-                let lower = LowerLevel { loss, regularization, elastic_penalty, l2_regularization };
+                let lower = LowerLevel {
+                    elastic_penalty,
+                    l2_regularization,
+                    ..LowerLevel::new(loss, regularization)
+                };
                 let coded = instance.encode(lower, None, EXACT);
                 assert_eq!(coded.report.not_converged, 0);
                 coded.codes.nnz()

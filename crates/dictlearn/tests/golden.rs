@@ -66,7 +66,7 @@ impl Golden {
     }
 
     fn lower(&self) -> LowerLevel {
-        LowerLevel { loss: self.loss, regularization: 0.01, elastic_penalty: 0.01, l2_regularization: 0.0 }
+        LowerLevel { elastic_penalty: 0.01, ..LowerLevel::new(self.loss, 0.01) }
     }
 }
 
@@ -137,7 +137,7 @@ fn codes_and_hypergradient_at_the_initial_dictionary() {
 fn ten_steps_without_a_task() {
     for golden in Golden::all() {
         let mut iteration = 0;
-        let data = TrainingData { samples: golden.matrix("X"), labels: None, weights: None };
+        let data = TrainingData { samples: golden.matrix("X").into(), labels: None, weights: None };
         let learned = learner(&golden)
             .learn(
                 data,
@@ -178,8 +178,11 @@ fn ten_steps_without_a_task() {
 
 /// Ten steps of Adam on dictionary and head, from the initial dictionary and a zero head.
 fn learn_task(golden: &Golden, check: bool) -> Learned {
-    let data =
-        TrainingData { samples: golden.matrix("X"), labels: Some(golden.values("labels")), weights: None };
+    let data = TrainingData {
+        samples: golden.matrix("X").into(),
+        labels: Some(golden.values("labels")),
+        weights: None,
+    };
     let adam = Adam { schedule: Schedule::Constant { step: 1e-3 }, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     let objective = Objective::Logistic(TASK);
     let mut iteration = 0;
@@ -256,7 +259,7 @@ fn gradients_at_the_second_adam_iterate() {
 fn closing_comparison() {
     for golden in Golden::all() {
         let with_task = learn_task(&golden, false);
-        let data = TrainingData { samples: golden.matrix("X"), labels: None, weights: None };
+        let data = TrainingData { samples: golden.matrix("X").into(), labels: None, weights: None };
         let without_task = learner(&golden)
             .learn(
                 data,

@@ -282,7 +282,11 @@ fn lower_levels() -> Vec<LowerLevel> {
         for elastic_penalty in [0.0, 0.01, 0.05, 0.5] {
             for l2_regularization in [0.0, 0.1] {
                 if loss == Loss::Squared || elastic_penalty > 0.0 {
-                    all.push(LowerLevel { loss, regularization, elastic_penalty, l2_regularization });
+                    all.push(LowerLevel {
+                        elastic_penalty,
+                        l2_regularization,
+                        ..LowerLevel::new(loss, regularization)
+                    });
                 }
             }
         }

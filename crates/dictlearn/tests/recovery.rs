@@ -30,7 +30,7 @@ fn signal(n_samples: usize, seed: u64) -> Synthetic {
 fn learn(signal: &Synthetic, loss: Loss, regularization: f64, seed: u64) -> Learned {
     let samples = signal.samples.as_ref();
     let start = Initialization::Samples.draw(samples, N_ATOMS, seed).unwrap();
-    let lower = LowerLevel { loss, regularization, elastic_penalty: 0.01, l2_regularization: 0.0 };
+    let lower = LowerLevel { elastic_penalty: 0.01, ..LowerLevel::new(loss, regularization) };
     let coder = CoderOptions { tolerance: 1e-8, ..CoderOptions::default() };
     let learner = Learner { lower, coder, constraint: Constraint::UnitSphere };
     let optimizer = Optimizer::ProximalGradient {
@@ -46,7 +46,7 @@ fn learn(signal: &Synthetic, loss: Loss, regularization: f64, seed: u64) -> Lear
         batch_size: None,
         project: Project::EachStep,
     };
-    let data = TrainingData { samples, labels: None, weights: None };
+    let data = TrainingData { samples: samples.into(), labels: None, weights: None };
     let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
     learner.learn(data, start.as_ref(), Objective::Full, &descent, seed, go_on).unwrap()
 }

@@ -175,7 +175,10 @@ fn unsupervised(experiment: &Experiment, dictionary: MatRef<'_, f64>, part: &Par
     let fit: f64 = (0..codes.n_samples()).map(|i| lower.loss.sum(column(residuals.as_ref(), i))).sum();
     match experiment.learn.objective {
         Unsupervised::Reconstruction => fit,
-        Unsupervised::Full => fit + codes.rows().map(|code| lower.penalty(code.values)).sum::<f64>(),
+        Unsupervised::Full => {
+            let problem = Problem::new(lower, dictionary);
+            fit + codes.rows().map(|code| problem.penalty(code)).sum::<f64>()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A solution computed anew, so that codes do not depend on the way they were reached.
 //!
 //! Given support `S` (ascending), signs `s` and inliers `W` (0 or 1 for Huber, all 1 for the squared loss), the code solves
-//! `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda s` with `H = D_S^T W D_S + ridge I`: one factor, one Newton correction.
+//! `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda w_S s` with `H = D_S^T W D_S + ridge I`: one factor, one Newton correction.
 //! For powers the code is rounded to 24 bits and four Newton steps follow. Cost `s^3/3` a step, and `2 k d` once.
 
 use super::Workspace;
@@ -11,12 +11,12 @@ use linalg::columns::dot;
 
 impl Workspace {
     /// The solution anew from sorted support, signs and outliers; kept if it is no worse. Returns the violation.
-    pub(super) fn settle(&mut self, problem: &Problem, sample: &[f64], violation: f64, scale: f64) -> f64 {
+    pub(super) fn settle(&mut self, problem: &Problem, sample: &[f64], violation: f64) -> f64 {
         if self.support.is_empty() {
             return violation;
         }
         let reached = self.code.clone();
-        let smooth = problem.lower.regularization == 0.0;
+        let smooth = problem.lower.is_smooth();
         if smooth {
             // Of many solutions the one of least norm, over all atoms wherever the solve began.
             self.support = (0..problem.n_components()).collect();
@@ -36,9 +36,10 @@ impl Workspace {
             self.newton_correction(problem, sample);
         }
         self.refresh(problem, sample);
-        let settled = self.violation(problem) / scale;
-        let same_signs = self.support.iter().zip(&self.signs).all(|(&j, s)| self.code[j] * s > 0.0);
-        if (same_signs || smooth) && settled <= violation.max(1e-12) {
+        let settled = self.violation(problem);
+        let mut pairs = self.support.iter().zip(&self.signs);
+        let same_signs = pairs.all(|(&j, s)| problem.is_free(j) || self.code[j] * s > 0.0);
+        if same_signs && settled <= violation.max(1e-12) {
             self.collect_support();
             return settled;
         }
@@ -50,7 +51,6 @@ impl Workspace {
 
     /// `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda s`: exact for losses that are quadratic in pieces.
     fn solve_piece(&mut self, problem: &Problem, sample: &[f64]) {
-        let lambda = problem.lower.regularization;
         let loss = problem.lower.loss;
         let entries = self.trial_residual.iter_mut().zip(sample);
         for ((entry, &x), &r) in entries.zip(&self.residual) {
@@ -59,8 +59,8 @@ impl Workspace {
         }
         self.direction.clear();
         for (&j, s) in self.support.iter().zip(&self.signs) {
-            let sign = if lambda > 0.0 { lambda * s } else { 0.0 };
-            self.direction.push(dot(problem.atom(j), &self.trial_residual) - sign);
+            let slope = problem.threshold(j) * s;
+            self.direction.push(dot(problem.atom(j), &self.trial_residual) - slope);
         }
         self.solve_hessian(problem);
         self.support.iter().zip(&self.direction).for_each(|(&j, &c)| self.code[j] = c);
@@ -79,11 +79,11 @@ impl Workspace {
     /// One full Newton step on the support as it is.
     fn newton_correction(&mut self, problem: &Problem, sample: &[f64]) {
         self.refresh_residual(problem, sample);
-        let (lambda, ridge) = (problem.lower.regularization, problem.lower.ridge());
+        let ridge = problem.lower.ridge();
         self.direction.clear();
         for (&j, s) in self.support.iter().zip(&self.signs) {
             let g = dot(problem.atom(j), &self.slopes) - ridge * self.code[j];
-            self.direction.push(g - lambda * s);
+            self.direction.push(g - problem.threshold(j) * s);
         }
         self.solve_hessian(problem);
         self.support.iter().zip(&self.direction).for_each(|(&j, p)| self.code[j] += p);

@@ -161,7 +161,7 @@ pub fn slope(loss: Loss, r: f64) -> f64 {
 
 /// The squared lasso with weight `regularization`, for changes by struct update.
 pub fn lasso(regularization: f64) -> LowerLevel {
-    LowerLevel { loss: Loss::Squared, regularization, elastic_penalty: 0.0, l2_regularization: 0.0 }
+    LowerLevel::new(Loss::Squared, regularization)
 }
 
 /// Runs `work` on a pool of its own.

@@ -37,7 +37,7 @@ fn signal() -> Synthetic {
 }
 
 fn data(signal: &Synthetic) -> TrainingData<'_> {
-    TrainingData { samples: signal.samples.as_ref(), labels: Some(&signal.labels), weights: None }
+    TrainingData { samples: signal.samples.as_ref().into(), labels: Some(&signal.labels), weights: None }
 }
 
 fn start(signal: &Synthetic) -> Mat<f64> {
@@ -45,8 +45,7 @@ fn start(signal: &Synthetic) -> Mat<f64> {
 }
 
 fn learner(constraint: Constraint) -> Learner {
-    let lower =
-        LowerLevel { loss: Loss::Squared, regularization: 0.1, elastic_penalty: 0.1, l2_regularization: 0.0 };
+    let lower = LowerLevel { elastic_penalty: 0.1, ..LowerLevel::new(Loss::Squared, 0.1) };
     Learner { lower, coder: CoderOptions { tolerance: 1e-12, ..CoderOptions::default() }, constraint }
 }
 

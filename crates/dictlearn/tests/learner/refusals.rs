@@ -22,10 +22,10 @@ fn data_that_cannot_be_learned_from_are_errors() {
     assert_eq!(attempt(whole, TASK), None);
     let mut spoilt = signal.samples.clone();
     spoilt[(2, 7)] = f64::NAN;
-    let samples = TrainingData { samples: spoilt.as_ref(), ..whole };
+    let samples = TrainingData { samples: spoilt.as_ref().into(), ..whole };
     assert!(matches!(attempt(samples, TASK), Some(Error::NotFinite { row: 7, column: 2, .. })));
-    let empty = Mat::zeros(8, 0);
-    let samples = TrainingData { samples: empty.as_ref(), ..whole };
+    let empty = Mat::<f64>::zeros(8, 0);
+    let samples = TrainingData { samples: empty.as_ref().into(), ..whole };
     assert_eq!(attempt(samples, TASK), Some(Error::Empty { n_samples: 0, n_features: 8 }));
 
     assert_eq!(attempt(TrainingData { labels: None, ..whole }, TASK), Some(Error::NoLabels));

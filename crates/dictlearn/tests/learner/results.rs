@@ -199,7 +199,7 @@ fn a_descent_that_diverges_at_once_returns_its_start() {
     let huge = Mat::from_fn(8, 60, |t, i| 1e200 * signal.samples[(t, i)]);
     let coder = CoderOptions { max_iterations: 5, ..CoderOptions::default() };
     let learner = Learner { coder, ..learner(Constraint::UnitSphere) };
-    let huge = TrainingData { samples: huge.as_ref(), ..data(&signal) };
+    let huge = TrainingData { samples: huge.as_ref().into(), ..data(&signal) };
     for optimizer in [proximal_gradient(true), adam(0.01)] {
         let (first, options) = (start(&signal), descent(optimizer, 5));
         let learned = learn(learner, huge, first.as_ref(), Objective::Full, &options).unwrap();
@@ -216,7 +216,7 @@ fn weights_of_two_equal_samples_given_twice() {
     let twice: Vec<usize> = (0..n).flat_map(|i| std::iter::repeat_n(i, 1 + i % 2)).collect();
     let samples = Mat::from_fn(8, twice.len(), |t, c| signal.samples[(t, twice[c])]);
     let labels: Vec<f64> = twice.iter().map(|&i| signal.labels[i]).collect();
-    let repeated = TrainingData { samples: samples.as_ref(), labels: Some(&labels), weights: None };
+    let repeated = TrainingData { samples: samples.as_ref().into(), labels: Some(&labels), weights: None };
     let weights: Vec<f64> = (0..n).map(|i| 1.0 + (i % 2) as f64).collect();
     let weighted = TrainingData { weights: Some(&weights), ..data(&signal) };
     for objective in [Objective::Reconstruction, Objective::Full, TASK] {

@@ -112,7 +112,7 @@ fn coding(findings: &mut Findings<'_>, table: Value<schema::Coding>) -> Coding {
     let require_convergence = table.flag("require_convergence", raw.require_convergence);
     let loss = loss(table.findings, raw.loss);
     Coding {
-        lower: LowerLevel { loss, regularization, elastic_penalty, l2_regularization },
+        lower: LowerLevel { elastic_penalty, l2_regularization, ..LowerLevel::new(loss, regularization) },
         options,
         require_convergence,
     }
