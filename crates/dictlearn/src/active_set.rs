@@ -18,6 +18,7 @@
 mod exact_line;
 mod settle;
 
+use crate::duality::{Contact, Gap, duality_gap};
 use crate::error::InvalidOption;
 use crate::loss::Loss;
 use crate::lower::Problem;
@@ -60,9 +61,14 @@ pub struct SampleOutcome {
     pub converged: bool,
     /// Largest KKT violation relative to `regularization`.
     pub violation: f64,
-    /// Kinks: atoms off the support with `lambda - |g_j| < 1e-9 lambda`, and Huber residuals with
-    /// `abs(abs(r_t) - delta) < 1e-9 delta`. There the code is not differentiable in the dictionary.
+    /// Upper bound on `P(c) - min P`, relative to `P(0)` (see [`crate::duality`]).
+    pub duality_gap: f64,
+    /// Atoms of which it is not certain whether they are in the support of the solution, and Huber residuals of which it
+    /// is not certain whether they are outliers: those that the duality gap leaves open, and those within 1e-9 of a kink
+    /// (relative to the threshold, the largest coefficient or delta), where the code is not differentiable.
     pub undecided: usize,
+    /// Whether the system of the support is singular: then the solution is not a point, or not a smooth function.
+    pub rank_deficient: bool,
 }
 
 /// Newcomers per round.
@@ -140,7 +146,7 @@ impl Workspace {
             violation = self.refresh_at(problem, sample, round);
             if violation <= options.tolerance {
                 violation = self.settle(problem, sample, violation);
-                return self.outcome(problem, true, violation);
+                return self.outcome(problem, sample, true, violation);
             }
             if violation.is_nan() || round == options.max_iterations {
                 break;
@@ -151,7 +157,7 @@ impl Workspace {
                 next_sweep = next_sweep.max(2 * round);
             }
         }
-        self.outcome(problem, false, violation)
+        self.outcome(problem, sample, false, violation)
     }
 
     /// Residual, slopes and `g` of a round, and the violation. In the first rounds from zero, `g = D^T x - G c - ridge c`
@@ -252,18 +258,54 @@ impl Workspace {
         worst / self.scale
     }
 
-    fn outcome(&self, problem: &Problem, converged: bool, violation: f64) -> SampleOutcome {
-        let near = |j: usize, g: f64| {
-            let lambda = problem.threshold(j);
-            let unit = if lambda > 0.0 { lambda } else { self.scale };
-            !problem.is_free(j) && lambda - problem.size(g) < KINK * unit
+    /// The certificate at the code, whose `g` is at hand.
+    fn outcome(&self, problem: &Problem, sample: &[f64], converged: bool, violation: f64) -> SampleOutcome {
+        let (loss, ridge) = (problem.lower.loss, problem.lower.ridge());
+        let contact = |j: usize| Contact {
+            coefficient: self.code[j],
+            correlation: self.gradient[j] + ridge * self.code[j],
+            threshold: problem.threshold(j),
         };
-        let pairs = self.code.iter().zip(&self.gradient).enumerate();
-        let mut undecided = pairs.filter(|&(j, (&c, &g))| c == 0.0 && near(j, g)).count();
-        if let Loss::Huber { delta } = problem.lower.loss {
-            undecided += self.residual.iter().filter(|r| (r.abs() - delta).abs() < KINK * delta).count();
+        let touches =
+            |&j: &usize| self.code[j] != 0.0 || problem.size(self.gradient[j]) > problem.threshold(j);
+        let contacts: Vec<Contact> = (0..self.code.len()).filter(touches).map(contact).collect();
+        let gap = duality_gap(&problem.lower, &self.residual, &contacts);
+        SampleOutcome {
+            converged,
+            violation,
+            duality_gap: if gap.value > 0.0 { gap.value / loss.sum(sample) } else { 0.0 },
+            undecided: self.undecided(problem, gap),
+            rank_deficient: self.flat && !self.support.is_empty(),
         }
-        SampleOutcome { converged, violation, undecided }
+    }
+
+    /// Number of atoms and residuals that the certificate leaves open.
+    fn undecided(&self, problem: &Problem, gap: Gap) -> usize {
+        let (loss, ridge) = (problem.lower.loss, problem.lower.ridge());
+        let coefficients = self.support.iter().map(|&j| self.code[j]);
+        let radius = gap.radius(loss, self.objective(problem, &self.residual, coefficients));
+        let largest = self.support.iter().fold(0.0_f64, |m, &j| m.max(self.code[j].abs()));
+        let shortest = if ridge > 0.0 { (2.0 * gap.value / ridge).sqrt() } else { 0.0 };
+        let open = |&j: &usize| {
+            let (c, threshold) = (self.code[j], problem.threshold(j));
+            if problem.is_free(j) {
+                return false;
+            }
+            if c != 0.0 {
+                return c.abs() <= shortest.max(KINK * largest);
+            }
+            let unit = if threshold > 0.0 { threshold } else { self.scale };
+            let slack = threshold - gap.multiple * problem.size(self.gradient[j]);
+            slack <= (KINK * unit).max(radius * problem.norm(j))
+        };
+        let atoms = (0..self.code.len()).filter(open).count();
+        let outliers = match loss {
+            Loss::Huber { delta } => {
+                self.residual.iter().filter(|r| (r.abs() - delta).abs() < KINK * delta).count()
+            }
+            _ => 0,
+        };
+        atoms + outliers
     }
 
     /// Steps 2 to 4; `false` where no step decreased the objective.

@@ -21,20 +21,28 @@ pub struct CodingReport {
     pub not_converged: usize,
     /// Largest KKT violation relative to `regularization`; NaN if a problem is not finite.
     pub violation: f64,
-    /// Samples at a kink, where the code is not differentiable (see [`crate::active_set::SampleOutcome::undecided`]).
+    /// Largest duality gap of a sample, relative to its objective at the code 0; infinite where there is no bound.
+    pub duality_gap: f64,
+    /// Atoms (and Huber residuals) that the certificates leave open, over all samples (see
+    /// [`crate::active_set::SampleOutcome::undecided`]).
     pub undecided: usize,
+    /// Samples whose support has a singular system.
+    pub rank_deficient: usize,
 }
 
 impl CodingReport {
     /// The report of both sets of samples together.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
-        let nan = self.violation.is_nan() || other.violation.is_nan();
+        // Unlike `f64::max`, what is not a number stays.
+        let largest = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
         Self {
             n_samples: self.n_samples + other.n_samples,
             not_converged: self.not_converged + other.not_converged,
-            violation: if nan { f64::NAN } else { self.violation.max(other.violation) },
+            violation: largest(self.violation, other.violation),
+            duality_gap: largest(self.duality_gap, other.duality_gap),
             undecided: self.undecided + other.undecided,
+            rank_deficient: self.rank_deficient + other.rank_deficient,
         }
     }
 }
@@ -45,7 +53,9 @@ impl From<SampleOutcome> for CodingReport {
             n_samples: 1,
             not_converged: usize::from(!outcome.converged),
             violation: outcome.violation,
-            undecided: usize::from(outcome.undecided > 0),
+            duality_gap: outcome.duality_gap,
+            undecided: outcome.undecided,
+            rank_deficient: usize::from(outcome.rank_deficient),
         }
     }
 }

@@ -22,9 +22,10 @@ mod settle;
 mod dictionary;
 mod vectors;
 
-use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
+use crate::active_set::{CoderOptions, KINK, SampleOutcome, Workspace};
 use crate::certificate::{Coded, CodingReport};
 use crate::codes::{Code, Codes};
+use crate::duality::gap_bound;
 use crate::lower::{LowerLevel, Problem};
 use crate::samples::{self, Samples};
 pub(crate) use dictionary::GramDictionary;
@@ -32,7 +33,7 @@ use dictionary::{Penalty, power_of_two};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use growth::Growth;
-use linalg::columns::norm;
+use linalg::columns::{dot, norm};
 use linalg::simd::padded;
 use settle::Settled;
 use std::ops::Range;
@@ -227,6 +228,7 @@ impl BlockWorkspace {
             && sample.resolution(dictionary) <= RESOLUTION * options.tolerance * penalty.lambda
         {
             outcome.violation = outcome.violation.max(sample.settled.violation);
+            outcome.duality_gap = sample.gap(penalty, 0, outcome.violation);
             sample.outcome = Some(outcome);
         }
         outcome
@@ -281,7 +283,7 @@ impl Sample {
     ) -> Verdict {
         self.rounds += 1;
         let lambda = penalty.lambda;
-        let (mut excess, mut undecided) = (0.0_f64, 0);
+        let (mut excess, mut violators, mut undecided) = (0.0_f64, 0, 0);
         let threshold = (lambda - penalty.bound) as f32;
         if self.settled.support.is_empty() {
             let largest = dictionary.isa.run(Largest(correlations));
@@ -297,19 +299,42 @@ impl Sample {
             if f64::from(correlations[j as usize].abs()) > lambda + 100.0 * penalty.bound {
                 return self.grow_or_give_up();
             }
-            let exact = linalg::columns::dot(dictionary.atom(j as usize), &self.residual).abs();
+            let exact = dot(dictionary.atom(j as usize), &self.residual).abs();
             excess = excess.max(exact - lambda);
-            undecided += usize::from(lambda - exact < crate::active_set::KINK * lambda);
+            violators += usize::from(exact > lambda);
+            undecided += usize::from(lambda - exact < KINK * lambda);
         }
         if self.resolution(dictionary) > RESOLUTION * tolerance * lambda {
             return Verdict::Done;
         }
         let violation = (excess / lambda).max(self.settled.violation);
         if violation <= tolerance {
-            self.outcome = Some(SampleOutcome { converged: true, violation, undecided });
+            self.outcome = Some(SampleOutcome {
+                converged: true,
+                violation,
+                duality_gap: self.gap(penalty, violators, violation),
+                undecided: undecided + self.faint(),
+                rank_deficient: false,
+            });
             return Verdict::Done;
         }
         if excess > 10.0 * penalty.bound { self.grow_or_give_up() } else { Verdict::Done }
+    }
+
+    /// A bound on the duality gap relative to the objective at 0, from the KKT violation.
+    fn gap(&self, penalty: Penalty, violators: usize, violation: f64) -> f64 {
+        let Penalty { lambda, ridge, .. } = penalty;
+        let energy = dot(&self.residual, &self.residual);
+        let support = self.settled.values.iter().map(|c| (c.abs(), lambda));
+        let gap = gap_bound(energy, ridge, support, violators, violation * lambda, lambda);
+        if gap > 0.0 { 2.0 * gap / dot(&self.values, &self.values) } else { 0.0 }
+    }
+
+    /// Number of coefficients that vanish beside the largest.
+    fn faint(&self) -> usize {
+        let values = &self.settled.values;
+        let largest = values.iter().fold(0.0_f64, |m, c| m.max(c.abs()));
+        values.iter().filter(|c| c.abs() <= KINK * largest).count()
     }
 
     /// Rounding of `d_j . (x - D c)` in `f64`: what cannot be told apart in a certificate.

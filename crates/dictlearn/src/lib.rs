@@ -29,6 +29,7 @@
 //! | [`coder`] | codes of all samples, with their certificate |
 //! | [`certificate`] | how well codes solve their problems |
 //! | [`active_set`] | the code of one sample, for any loss |
+//! | [`duality`] | duality gap of a code, support certificate |
 //! | [`lower`] | the lower-level problem, what samples share |
 //! | [`loss`] | losses of a residual entry |
 //! | [`samples`] | samples as they come: `f64`, `f32` or sparse, with missing features
@@ -97,6 +98,7 @@ pub mod coder;
 mod gram;
 pub mod certificate;
 pub mod active_set;
+pub mod duality;
 pub mod lower;
 pub mod loss;
 pub mod samples;

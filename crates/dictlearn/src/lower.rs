@@ -14,7 +14,7 @@ use crate::error::{Error, InvalidOption};
 use crate::loss::Loss;
 use crate::samples::Sample;
 use faer::{Mat, MatRef};
-use linalg::columns::{column, dot};
+use linalg::columns::{column, column_norms, dot, norm};
 use linalg::simd::Isa;
 
 /// Loss and penalty of the lower level.
@@ -74,6 +74,8 @@ pub struct Problem {
     n_features: usize,
     n_components: usize,
     atoms: Vec<f64>,
+    /// Norms of the atoms.
+    norms: Vec<f64>,
     /// `w`; empty where all are 1.
     weights: Vec<f64>,
     gram: Option<Mat<f64>>,
@@ -95,7 +97,8 @@ impl Problem {
         let with_gram = matches!(lower.loss, Loss::Squared) && k <= LARGEST_GRAM;
         let gram = with_gram.then(|| linalg::products::gram(dictionary));
         let weights = Vec::new();
-        Self { lower, n_features: d, n_components: k, atoms, weights, gram, isa: Isa::detect() }
+        let norms = column_norms(dictionary);
+        Self { lower, n_features: d, n_components: k, atoms, norms, weights, gram, isa: Isa::detect() }
     }
 
     /// The same problem with weights `w` of the l1 norm, one an atom. An atom of weight 0 is not penalised (but for the
@@ -181,6 +184,11 @@ impl Problem {
         self.gram.as_ref().map(|gram| gram.as_ref())
     }
 
+    /// `|d_j|`.
+    pub(crate) fn norm(&self, j: usize) -> f64 {
+        self.norms.get(j).copied().unwrap_or(0.0)
+    }
+
     /// Atom `j`.
     pub fn atom(&self, j: usize) -> &[f64] {
         &self.atoms[j * self.n_features..(j + 1) * self.n_features]
@@ -190,8 +198,10 @@ impl Problem {
     pub(crate) fn observed(&self, sample: &Sample) -> Self {
         let atoms: Vec<f64> = (0..self.n_components).flat_map(|j| sample.observed(self.atom(j))).collect();
         let n_features = self.n_features - sample.missing.len();
+        let norms = atoms.chunks(n_features.max(1)).map(norm).collect();
         let (weights, isa) = (self.weights.clone(), self.isa);
         Self {
+            norms,
             lower: self.lower,
             n_features,
             n_components: self.n_components,
