@@ -82,6 +82,8 @@ const HALVINGS: i32 = 40;
 const HALVINGS_BEFORE_EXACT: i32 = 8;
 /// Violation above which `g` from the Gram matrix is good enough: its rounding is far below for codes of moderate size.
 const QUICK: f64 = 1e-6;
+/// Largest `log2` of a loss, above 0 or below, that is computed as it is.
+const LARGEST_EXPONENT: f64 = 200.0;
 /// Relative distance from a kink below which it is counted.
 pub(crate) const KINK: f64 = 1e-9;
 
@@ -127,9 +129,35 @@ impl Workspace {
         options: CoderOptions,
     ) -> SampleOutcome {
         if sample.missing.is_empty() {
-            return self.solve_complete(problem, &sample.values, start, options);
+            return self.solve_scaled(problem, &sample.values, start, options);
         }
-        self.solve_complete(&problem.observed(sample), &sample.observed(&sample.values), start, options)
+        // With nothing observed only the penalty is left: zero.
+        let start = start.filter(|_| sample.missing.len() < sample.values.len());
+        self.solve_scaled(&problem.observed(sample), &sample.observed(&sample.values), start, options)
+    }
+
+    /// Huge and tiny samples, whose loss would leave the range of numbers, are divided by a power of two first.
+    fn solve_scaled(
+        &mut self,
+        problem: &Problem,
+        sample: &[f64],
+        start: impl Iterator<Item = (usize, f64)>,
+        options: CoderOptions,
+    ) -> SampleOutcome {
+        let largest = sample.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        let exponent = if largest > 0.0 { largest.log2().ceil().clamp(-1000.0, 1000.0) } else { 0.0 };
+        let power = if let Loss::Power { exponent } = problem.lower.loss { exponent } else { 2.0 };
+        if (exponent * power).abs() <= LARGEST_EXPONENT {
+            return self.solve_complete(problem, sample, start, options);
+        }
+        let scale = exponent.exp2();
+        let scaled: Vec<f64> = sample.iter().map(|x| x / scale).collect();
+        let start = start.map(|(j, c)| (j, c / scale));
+        let mut problem = problem.clone();
+        problem.lower = problem.lower.divided(exponent);
+        let outcome = self.solve_complete(&problem, &scaled, start, options);
+        self.support.iter().for_each(|&j| self.code[j] *= scale);
+        outcome
     }
 
     fn solve_complete(
@@ -145,7 +173,7 @@ impl Workspace {
         for round in 0..=options.max_iterations {
             violation = self.refresh_at(problem, sample, round);
             if violation <= options.tolerance {
-                violation = self.settle(problem, sample, violation);
+                violation = self.settle(problem, sample, violation, options.tolerance);
                 return self.outcome(problem, sample, true, violation);
             }
             if violation.is_nan() || round == options.max_iterations {

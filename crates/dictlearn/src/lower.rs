@@ -43,6 +43,23 @@ impl LowerLevel {
         self.regularization * self.elastic_penalty + self.l2_regularization
     }
 
+    /// The lower level of a sample divided by `s = 2^exponent`, whose codes are those of the sample divided by `s`: all but
+    /// a factor of the objective.
+    pub(crate) fn divided(&self, exponent: f64) -> Self {
+        let (loss, power) = match self.loss {
+            Loss::Huber { delta } => (Loss::Huber { delta: delta / exponent.exp2() }, 2.0),
+            Loss::Power { exponent } => (self.loss, exponent),
+            Loss::Squared => (self.loss, 2.0),
+        };
+        Self {
+            loss,
+            regularization: self.regularization * (-exponent * (power - 1.0)).exp2(),
+            elastic_penalty: 0.0,
+            l2_regularization: self.ridge() * (-exponent * (power - 2.0)).exp2(),
+            non_negative: self.non_negative,
+        }
+    }
+
     /// Whether the objective has neither kinks nor bounds: then every atom is used, and of many codes the smallest is meant.
     pub fn is_smooth(&self) -> bool {
         self.regularization == 0.0 && !self.non_negative

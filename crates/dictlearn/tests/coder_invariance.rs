@@ -151,6 +151,26 @@ fn codes_scale_with_the_data() {
         let difference = testkit::relative_error(&back, codes.values());
         assert!(difference <= error, "factor {factor:e}: {difference:e}");
     }
+    // The other losses, each with the scale of its own slope.
+    for loss in [Loss::Huber { delta: 0.2 }, Loss::Power { exponent: 2.1 }, Loss::Power { exponent: 3.0 }] {
+        let lower =
+            LowerLevel { loss, elastic_penalty: 0.25, ..lasso(0.05 * instance.largest_regularization(loss)) };
+        let codes = instance.encode(lower, None, EXACT).codes;
+        for factor in [2.0_f64.powi(300), 1e100, 1e-100] {
+            let other = Instance { samples: scaled(&instance.samples, factor), ..instance.clone() };
+            let (loss, p) = match loss {
+                Loss::Huber { delta } => (Loss::Huber { delta: factor * delta }, 2.0),
+                Loss::Power { exponent } => (loss, exponent),
+                Loss::Squared => (loss, 2.0),
+            };
+            let regularization = lower.regularization * factor.powf(p - 1.0);
+            let lower = LowerLevel { loss, regularization, elastic_penalty: 0.25 / factor, ..lower };
+            let coded = other.encode(lower, None, EXACT);
+            assert_eq!(coded.report.not_converged, 0, "{loss:?}, factor {factor:e}");
+            let back = scaled(coded.codes.values(), 1.0 / factor);
+            assert!(testkit::relative_error(&back, codes.values()) <= 1e-11, "{loss:?}, factor {factor:e}");
+        }
+    }
     // Huber: delta is in the unit of the data.
     let huber = |delta| LowerLevel { loss: Loss::Huber { delta }, ..lower };
     let codes = instance.encode(huber(0.2), None, EXACT).codes;

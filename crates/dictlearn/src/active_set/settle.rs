@@ -10,8 +10,14 @@ use crate::lower::Problem;
 use linalg::columns::dot;
 
 impl Workspace {
-    /// The solution anew from sorted support, signs and outliers; kept if it is no worse. Returns the violation.
-    pub(super) fn settle(&mut self, problem: &Problem, sample: &[f64], violation: f64) -> f64 {
+    /// The solution anew from sorted support, signs and outliers; kept if it is one. Returns the violation.
+    pub(super) fn settle(
+        &mut self,
+        problem: &Problem,
+        sample: &[f64],
+        violation: f64,
+        tolerance: f64,
+    ) -> f64 {
         if self.support.is_empty() {
             return violation;
         }
@@ -39,7 +45,7 @@ impl Workspace {
         let settled = self.violation(problem);
         let mut pairs = self.support.iter().zip(&self.signs);
         let same_signs = pairs.all(|(&j, s)| problem.is_free(j) || self.code[j] * s > 0.0);
-        if same_signs && settled <= violation.max(1e-12) {
+        if same_signs && settled <= tolerance {
             self.collect_support();
             return settled;
         }
