@@ -22,14 +22,17 @@
 //! entry of `BLOCK` samples. Samples are summed in order within each atom: the same bits for any number of threads.
 //! Source: implicit function theorem on the active set; Mairal, Bach, Ponce (2012), Task-driven dictionary learning.
 
+mod atom_sum;
+
 use crate::coder;
 use crate::codes::{Code, Codes};
 use crate::loss::Loss;
 use crate::lower::Problem;
-use crate::samples::{Sample, Samples};
-use crate::upper::{Cotangent, SampleView, UpperLoss};
-use faer::Mat;
-use linalg::columns::{add_scaled, column, column_mut, dot};
+use crate::samples::Samples;
+use crate::upper::{Cotangent, SamplePoint, SampleView, UpperLoss};
+use atom_sum::AtomSum;
+use faer::{Mat, MatRef};
+use linalg::columns::column_mut;
 use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -94,182 +97,254 @@ pub fn hypergradient<'a>(
         weights: vec![0.0; k],
         rank_deficient: 0,
     };
+    // Gathering from the Gram matrix is the cheaper way to all `H` once these have as many entries.
+    let entries: usize = codes.rows().map(|code| code.support.len() * code.support.len()).sum();
+    let gram = if entries >= k * k { problem.gram() } else { None };
+    let pass = Pass { problem, samples, codes, upper, gram };
+    let (mut block, mut atoms) = (Block::default(), vec![0.0; k * problem.rows()]);
     for start in (0..n).step_by(BLOCK) {
         let range = start..n.min(start + BLOCK);
-        let parts = differentiate_samples(problem, samples, codes, upper, range.clone());
-        accumulate_atoms(&mut out.dictionary, codes, &parts, range.clone());
-        for (i, part) in range.zip(&parts) {
-            out.value += part.value;
-            out.lower.regularization += part.lower.regularization;
-            out.lower.elastic_penalty += part.lower.elastic_penalty;
-            out.lower.l2_regularization += part.lower.l2_regularization;
-            out.lower.delta += part.lower.delta;
-            out.rank_deficient += usize::from(part.rank_deficient);
-            let atoms = codes.row(i).support.iter();
-            atoms.zip(&part.weights).for_each(|(&j, w)| out.weights[j as usize] += w);
-            if let Some(samples) = &mut out.samples {
-                column_mut(samples.as_mut(), i).copy_from_slice(&part.sample);
+        block.start(&pass, range.clone(), with_samples);
+        pass.differentiate(&mut block);
+        block.add_atoms(&pass, &mut atoms, &mut out.weights);
+        block.numbers.iter().for_each(|numbers| out.add(numbers));
+        if let Some(samples) = &mut out.samples {
+            for (i, sample) in range.zip(block.samples.chunks_exact(d.max(1))) {
+                column_mut(samples.as_mut(), i).copy_from_slice(sample);
             }
         }
+    }
+    for (j, atom) in atoms.chunks_exact(problem.rows().max(1)).enumerate() {
+        column_mut(out.dictionary.as_mut(), j).copy_from_slice(&atom[..d]);
     }
     out
 }
 
-/// What one sample contributes, its weight included.
-struct Part {
-    value: f64,
-    lower: LowerDerivative,
-    rank_deficient: bool,
-    /// `beta` on the support.
-    beta: Vec<f64>,
-    /// Derivatives in the weights of the support's atoms.
-    weights: Vec<f64>,
-    /// `phi'(r)`.
-    slopes: Vec<f64>,
-    /// `q - u`.
-    pulled: Vec<f64>,
-    /// Total derivative in the sample.
-    sample: Vec<f64>,
-}
-
-fn differentiate_samples(
-    problem: &Problem,
-    samples: Samples<'_>,
-    codes: &Codes,
-    upper: &impl UpperLoss,
-    range: Range<usize>,
-) -> Vec<Part> {
-    range
-        .into_par_iter()
-        .with_min_len(coder::BLOCK)
-        .map_init(Scratch::default, |scratch, i| {
-            scratch.differentiate(problem, samples, codes.row(i), upper, i)
-        })
-        .collect()
-}
-
-/// `dD_j += sum_i beta_ij phi'(r_i) + c_ij (q_i - u_i)`, atoms in parallel, samples in order.
-fn accumulate_atoms(dictionary: &mut Mat<f64>, codes: &Codes, parts: &[Part], range: Range<usize>) {
-    let by_atom = codes.by_atom(range.clone());
-    let k = codes.n_components();
-    let sums: Vec<Option<Vec<f64>>> = (0..k)
-        .into_par_iter()
-        .map(|j| {
-            let uses = by_atom.uses(j);
-            let mut sum = uses.first().map(|_| column(dictionary.as_ref(), j).to_vec())?;
-            for &(i, position) in uses {
-                let part = &parts[i - range.start];
-                let beta = part.beta[position - codes.indptr()[i]];
-                add_scaled(&mut sum, beta, &part.slopes);
-                add_scaled(&mut sum, codes.values()[position], &part.pulled);
-            }
-            Some(sum)
-        })
-        .collect();
-    for (j, sum) in sums.into_iter().enumerate() {
-        if let Some(sum) = sum {
-            column_mut(dictionary.as_mut(), j).copy_from_slice(&sum);
-        }
+impl Hypergradient {
+    fn add(&mut self, numbers: &Numbers) {
+        self.value += numbers.value;
+        self.lower.regularization += numbers.lower.regularization;
+        self.lower.elastic_penalty += numbers.lower.elastic_penalty;
+        self.lower.l2_regularization += numbers.lower.l2_regularization;
+        self.lower.delta += numbers.lower.delta;
+        self.rank_deficient += usize::from(numbers.rank_deficient);
     }
 }
 
-/// One worker's memory.
+/// What is differentiated.
+struct Pass<'a, U> {
+    problem: &'a Problem,
+    samples: Samples<'a>,
+    codes: &'a Codes,
+    upper: &'a U,
+    gram: Option<MatRef<'a, f64>>,
+}
+
+/// What each sample of a block contributes, its weight included; vectors over the features are padded, one after the other.
+#[derive(Default)]
+struct Block {
+    range: Range<usize>,
+    /// `phi'(r)` (its weight is in `beta`).
+    slopes: Vec<f64>,
+    /// `q - u`.
+    pulled: Vec<f64>,
+    /// Total derivatives in the samples (not padded), if asked for.
+    samples: Vec<f64>,
+    /// `beta` on the supports, in the order of the codes.
+    beta: Vec<f64>,
+    /// Derivatives in the weights of the supports' atoms, in the same order.
+    weights: Vec<f64>,
+    numbers: Vec<Numbers>,
+}
+
+/// What a sample contributes to sums over all samples.
+#[derive(Clone, Copy, Default)]
+struct Numbers {
+    value: f64,
+    lower: LowerDerivative,
+    rank_deficient: bool,
+}
+
+/// The part of a block that holds one sample.
+struct Part<'a> {
+    index: usize,
+    slopes: &'a mut [f64],
+    pulled: &'a mut [f64],
+    /// Empty if not asked for.
+    sample: &'a mut [f64],
+    beta: &'a mut [f64],
+    weights: &'a mut [f64],
+    numbers: &'a mut Numbers,
+}
+
+impl Block {
+    /// Makes room for the samples of `range`.
+    fn start<U>(&mut self, pass: &Pass<'_, U>, range: Range<usize>, with_samples: bool) {
+        let (n, rows, indptr) = (range.len(), pass.problem.rows(), pass.codes.indptr());
+        let stored = indptr[range.end] - indptr[range.start];
+        self.slopes.resize(n * rows, 0.0);
+        self.pulled.resize(n * rows, 0.0);
+        self.samples.resize(if with_samples { n * pass.problem.n_features() } else { 0 }, 0.0);
+        self.beta.resize(stored, 0.0);
+        self.weights.resize(stored, 0.0);
+        self.numbers.clear();
+        self.numbers.resize(n, Numbers::default());
+        self.range = range;
+    }
+
+    /// The samples of the block, one by one.
+    fn parts(&mut self, codes: &Codes, rows: usize, d: usize) -> Vec<Part<'_>> {
+        let (mut slopes, mut pulled) = (self.slopes.as_mut_slice(), self.pulled.as_mut_slice());
+        let (mut beta, mut weights) = (self.beta.as_mut_slice(), self.weights.as_mut_slice());
+        let mut samples = self.samples.as_mut_slice();
+        let sample_length = if samples.is_empty() { 0 } else { d };
+        let parts = self.range.clone().zip(&mut self.numbers).map(|(index, numbers)| {
+            let s = codes.indptr()[index + 1] - codes.indptr()[index];
+            Part {
+                index,
+                slopes: cut(&mut slopes, rows),
+                pulled: cut(&mut pulled, rows),
+                sample: cut(&mut samples, sample_length),
+                beta: cut(&mut beta, s),
+                weights: cut(&mut weights, s),
+                numbers,
+            }
+        });
+        parts.collect()
+    }
+
+    /// `dD_j += sum_i beta_ij phi'(r_i) + c_ij (q_i - u_i)` and the same sums for the weights: atoms in parallel, samples in
+    /// order.
+    fn add_atoms<U: UpperLoss>(&self, pass: &Pass<'_, U>, atoms: &mut [f64], weights: &mut [f64]) {
+        let (rows, isa) = (pass.problem.rows(), pass.problem.isa());
+        let by_atom = pass.codes.by_atom(self.range.clone());
+        let stored = pass.codes.indptr()[self.range.start];
+        let values = &pass.codes.values()[stored..];
+        let sums = atoms.par_chunks_exact_mut(rows.max(1)).zip(weights);
+        sums.enumerate().for_each(|(j, (sum, weight))| {
+            let uses = by_atom.uses(j);
+            uses.iter().for_each(|(_, position)| *weight += self.weights[position - stored]);
+            let first = (self.range.start, stored);
+            let (slopes, pulled, beta) = (&self.slopes, &self.pulled, &self.beta);
+            isa.run(AtomSum { sum, uses, first, beta, slopes, values, pulled });
+        });
+    }
+}
+
+/// The first `length` numbers of what is left.
+fn cut<'a>(rest: &mut &'a mut [f64], length: usize) -> &'a mut [f64] {
+    rest.split_off_mut(..length).expect("room for every sample was made")
+}
+
+impl<U: UpperLoss> Pass<'_, U> {
+    /// Every sample of the block, in parallel.
+    fn differentiate(&self, block: &mut Block) {
+        let (rows, d) = (self.problem.rows(), self.problem.n_features());
+        block
+            .parts(self.codes, rows, d)
+            .into_par_iter()
+            .with_min_len(coder::BLOCK)
+            .for_each_init(Scratch::default, |scratch, part| scratch.differentiate(self, part));
+    }
+}
+
+/// One worker's memory; vectors over the features are padded.
 #[derive(Default)]
 struct Scratch {
-    sample: Sample,
+    point: SamplePoint,
     cotangent: Cotangent,
-    residual: Vec<f64>,
-    support: Vec<usize>,
+    /// `q`.
+    prediction: Vec<f64>,
+    /// `D_S beta`, then `u`.
+    direction: Vec<f64>,
+    weighted: Vec<f64>,
     factor: SpdFactor,
 }
 
 impl Scratch {
-    fn differentiate(
-        &mut self,
-        problem: &Problem,
-        samples: Samples<'_>,
-        code: Code<'_>,
-        upper: &impl UpperLoss,
-        index: usize,
-    ) -> Part {
-        let (d, lower) = (problem.n_features(), &problem.lower);
-        self.residual.resize(d, 0.0);
-        samples.load(index, &mut self.sample);
-        problem.residual(&self.sample.values, code.iter(), &mut self.residual);
-        self.sample.blank(&mut self.residual);
-        let mut slopes = vec![0.0; d];
-        lower.loss.slopes(&self.residual, &mut slopes);
+    fn differentiate<U: UpperLoss>(&mut self, pass: &Pass<'_, U>, mut part: Part<'_>) {
+        let (problem, code) = (pass.problem, pass.codes.row(part.index));
+        let d = problem.n_features();
+        self.point.load(problem, pass.samples, part.index, code, part.slopes);
         self.cotangent.reset(d, code.support.len());
-        let view = SampleView { index, problem, code, residual: &self.residual, slopes: &slopes };
-        let value = upper.sample(view, &mut self.cotangent);
-        let (beta, rank_deficient) = if upper.is_lower_objective() {
-            (vec![0.0; code.values.len()], false)
-        } else {
-            self.adjoint(problem, code)
+        let view = SampleView {
+            index: part.index,
+            problem,
+            code,
+            residual: &self.point.residual[..d],
+            slopes: &part.slopes[..d],
+            fit: self.point.fit,
         };
-        let mut part = self.assemble(problem, code, beta, slopes);
-        part.value = value;
-        part.rank_deficient = rank_deficient;
-        part.scale(upper.weight(index));
-        part
+        part.numbers.value = pass.upper.sample(view, &mut self.cotangent);
+        self.prediction.clear();
+        self.prediction.extend_from_slice(&self.cotangent.prediction);
+        self.prediction.resize(problem.rows(), 0.0);
+        if pass.upper.is_lower_objective() {
+            part.beta.fill(0.0);
+        } else {
+            part.numbers.rank_deficient = self.adjoint(pass, part.beta);
+        }
+        self.assemble(problem, code, &mut part);
+        part.scale(pass.upper.weight(part.index));
     }
 
-    /// Steps 1 and 2: `beta` on the support, and whether `H` is singular.
-    fn adjoint(&mut self, problem: &Problem, code: Code<'_>) -> (Vec<f64>, bool) {
-        let s = code.support.len();
-        self.support.clear();
-        self.support.extend(code.support.iter().map(|&j| j as usize));
-        let q = &self.cotangent.prediction;
-        let mut beta: Vec<f64> = self.cotangent.code.clone();
-        if q.iter().any(|&v| v != 0.0) {
-            beta.iter_mut().zip(&self.support).for_each(|(b, &j)| *b += dot(problem.atom(j), q));
+    /// Steps 1 and 2: `beta` on the support; whether `H` is singular.
+    fn adjoint<U>(&mut self, pass: &Pass<'_, U>, beta: &mut [f64]) -> bool {
+        let (problem, support) = (pass.problem, &self.point.support);
+        if self.prediction.iter().any(|&v| v != 0.0) {
+            problem.correlate(support.iter().copied(), &self.prediction, beta);
+        } else {
+            beta.fill(0.0);
         }
-        problem.hessian(&self.support, &self.residual, &self.sample.missing, self.factor.start(s));
+        beta.iter_mut().zip(&self.cotangent.code).for_each(|(b, g)| *b += g);
+        self.factor.use_isa(problem.isa());
+        let matrix = self.factor.start(support.len());
+        match pass.gram {
+            Some(gram) if self.point.sample.missing.is_empty() => {
+                problem.gathered_hessian(gram, support, matrix);
+            }
+            _ => problem.weighted_hessian(support, &self.point.curvatures, &mut self.weighted, matrix),
+        }
         if matches!(self.factor.factor(), SpdStatus::Definite { .. }) {
-            self.factor.solve(&mut beta);
-            return (beta, false);
+            self.factor.solve(beta);
+            return false;
         }
-        let mut hessian = vec![0.0; s * s];
-        problem.hessian(&self.support, &self.residual, &self.sample.missing, &mut hessian);
-        let solved = minimum_norm_solve(&hessian, &beta);
-        (solved.map_or_else(|| vec![f64::NAN; s], |(solution, _)| solution), true)
+        match minimum_norm_solve(self.factor.matrix(), beta) {
+            Some((solution, _)) => beta.copy_from_slice(&solution),
+            None => beta.fill(f64::NAN),
+        }
+        true
     }
 
     /// Step 3, but for value and weight.
-    fn assemble(&self, problem: &Problem, code: Code<'_>, beta: Vec<f64>, slopes: Vec<f64>) -> Part {
-        let (lower, cotangent) = (&problem.lower, &self.cotangent);
-        let mut u = vec![0.0; problem.n_features()];
-        for (&j, b) in code.support.iter().zip(&beta) {
-            add_scaled(&mut u, *b, problem.atom(j as usize));
-        }
+    fn assemble(&mut self, problem: &Problem, code: Code<'_>, part: &mut Part<'_>) {
+        let (lower, cotangent, point) = (&problem.lower, &self.cotangent, &self.point);
+        let u = &mut self.direction;
+        u.clear();
+        u.resize(problem.rows(), 0.0);
+        problem.combine(1.0, &point.support, part.beta, u);
         let along_delta = match lower.loss {
-            Loss::Huber { delta } => outlier_sum(&u, &self.residual, delta),
+            Loss::Huber { delta } => outlier_sum(u, &point.residual, delta),
             _ => 0.0,
         };
-        u.iter_mut().zip(&self.residual).for_each(|(u, &r)| *u *= lower.loss.curvature(r));
-        self.sample.blank(&mut u);
-        let along_codes = dot(&beta, code.values);
-        let signed: Vec<f64> = beta.iter().zip(code.values).map(|(b, c)| b * c.signum()).collect();
-        let weighted = code.support.iter().zip(&signed).map(|(&j, b)| problem.weight(j as usize) * b);
-        let along_signs: f64 = weighted.sum();
-        let pairs = cotangent.weights.iter().zip(&signed);
-        let weights = pairs.map(|(w, b)| w - lower.regularization * b).collect();
-        let derivative = LowerDerivative {
+        u.iter_mut().zip(&point.curvatures).for_each(|(u, curvature)| *u *= curvature);
+        let (mut along_codes, mut along_signs) = (0.0, 0.0);
+        for (a, (j, c)) in code.iter().enumerate() {
+            let signed = part.beta[a] * c.signum();
+            along_codes += part.beta[a] * c;
+            along_signs += problem.weight(j) * signed;
+            part.weights[a] = cotangent.weights[a] - lower.regularization * signed;
+        }
+        part.numbers.lower = LowerDerivative {
             regularization: cotangent.regularization - along_signs - lower.elastic_penalty * along_codes,
             elastic_penalty: cotangent.elastic_penalty - lower.regularization * along_codes,
             l2_regularization: cotangent.l2_regularization - along_codes,
             delta: cotangent.delta + along_delta,
         };
-        Part {
-            value: 0.0,
-            lower: derivative,
-            rank_deficient: false,
-            beta,
-            weights,
-            slopes,
-            pulled: cotangent.prediction.iter().zip(&u).map(|(q, u)| q - u).collect(),
-            sample: cotangent.sample.iter().zip(&u).map(|(x, u)| x + u).collect(),
-        }
+        let pairs = self.prediction.iter().zip(u.iter());
+        part.pulled.iter_mut().zip(pairs).for_each(|(p, (q, u))| *p = q - u);
+        let pairs = cotangent.sample.iter().zip(u.iter());
+        part.sample.iter_mut().zip(pairs).for_each(|(o, (x, u))| *o = x + u);
     }
 }
 
@@ -279,17 +354,16 @@ fn outlier_sum(direction: &[f64], residual: &[f64], delta: f64) -> f64 {
     pairs.map(|(u, r)| u * r.signum()).sum()
 }
 
-impl Part {
+impl Part<'_> {
     fn scale(&mut self, weight: f64) {
         if weight == 1.0 {
             return;
         }
-        for vector in [&mut self.beta, &mut self.weights, &mut self.pulled, &mut self.sample] {
-            vector.iter_mut().for_each(|v| *v *= weight);
-        }
-        let lower = &mut self.lower;
+        let vectors = [&mut *self.beta, &mut *self.weights, &mut *self.pulled, &mut *self.sample];
+        vectors.into_iter().flatten().for_each(|v| *v *= weight);
+        let lower = &mut self.numbers.lower;
         for number in [
-            &mut self.value,
+            &mut self.numbers.value,
             &mut lower.regularization,
             &mut lower.elastic_penalty,
             &mut lower.l2_regularization,

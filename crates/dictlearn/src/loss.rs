@@ -9,7 +9,12 @@
 //! `power` has no factor 1/p: with `p = 2` it would be twice the squared loss.
 //! At `abs(r) = delta` the Huber curvature is taken from inside, at `r = 0` the power curvature is 0 for `p > 2`.
 
+mod terms;
+mod power;
+
 use crate::error::InvalidOption;
+use linalg::simd::Isa;
+use terms::Terms;
 
 /// A loss of one residual entry; the loss of a sample is the sum over its features.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +76,11 @@ impl Loss {
     /// `out_t = phi'(r_t)`.
     pub fn slopes(self, residual: &[f64], out: &mut [f64]) {
         out.iter_mut().zip(residual).for_each(|(o, &r)| *o = self.slope(r));
+    }
+
+    /// `sum_t phi(r_t)`, with `phi'(r_t)` and `phi''(r_t)`, for vectors padded to whole chunks with zeros.
+    pub(crate) fn terms(self, isa: Isa, residual: &[f64], slopes: &mut [f64], curvatures: &mut [f64]) -> f64 {
+        isa.run(Terms { loss: self, residual, slopes, curvatures })
     }
 
     /// `d/d delta sum_t phi(r_t) = sum over outliers of (abs(r_t) - delta)`; 0 for the other losses.
@@ -135,6 +145,23 @@ mod tests {
         let derivative = testkit::derivative(sum, 0.5, 1e-4);
         let loss = Loss::Huber { delta: 0.5 };
         testkit::assert_close(loss.delta_derivative(&residual), derivative, 1e-9, 0.0);
+    }
+
+    #[test]
+    fn terms_of_a_padded_residual_are_those_of_its_entries() {
+        let mut residual = testkit::normal_vector(32, 5);
+        residual[20..].fill(0.0);
+        for isa in Isa::available() {
+            for loss in LOSSES {
+                let (mut slopes, mut curvatures) = (vec![1.0; 32], vec![1.0; 32]);
+                let sum = loss.terms(isa, &residual, &mut slopes, &mut curvatures);
+                testkit::assert_close(sum, loss.sum(&residual), 1e-14, 0.0);
+                for (t, &r) in residual.iter().enumerate() {
+                    testkit::assert_close(slopes[t], loss.slope(r), 1e-15, 0.0);
+                    testkit::assert_close(curvatures[t], loss.curvature(r), 1e-15, 0.0);
+                }
+            }
+        }
     }
 
     #[test]

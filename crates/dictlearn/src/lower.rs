@@ -9,13 +9,17 @@
 //! `|g_j| <= lambda w_j` off it (`g_j <= lambda w_j` for non-negative codes); the **KKT violation** is the largest
 //! distance from that. It is measured relative to lambda (where lambda is 0: relative to `max_j |D^T phi'(x)|_j`).
 
+mod products;
+
 use crate::codes::Code;
 use crate::error::{Error, InvalidOption};
 use crate::loss::Loss;
 use crate::samples::Sample;
 use faer::{Mat, MatRef};
-use linalg::columns::{column, column_norms, dot, norm};
-use linalg::simd::Isa;
+use linalg::columns::{column, dot, norm};
+use linalg::simd::{Isa, padded};
+use products::{Combine, Correlate, WeightedGram};
+use std::sync::OnceLock;
 
 /// Loss and penalty of the lower level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,9 +57,9 @@ impl LowerLevel {
         };
         Self {
             loss,
-            regularization: self.regularization * (-exponent * (power - 1.0)).exp2(),
+            regularization: times_power_of_two(self.regularization, -exponent * (power - 1.0)),
             elastic_penalty: 0.0,
-            l2_regularization: self.ridge() * (-exponent * (power - 2.0)).exp2(),
+            l2_regularization: times_power_of_two(self.ridge(), -exponent * (power - 2.0)),
             non_negative: self.non_negative,
         }
     }
@@ -83,6 +87,17 @@ impl LowerLevel {
     }
 }
 
+/// `value 2^exponent`, also where the power alone is out of range.
+fn times_power_of_two(value: f64, mut exponent: f64) -> f64 {
+    let mut product = value;
+    while exponent != 0.0 && product != 0.0 && product.is_finite() {
+        let step = exponent.clamp(-1000.0, 1000.0);
+        product *= step.exp2();
+        exponent -= step;
+    }
+    product
+}
+
 /// The lower level with a dictionary: what the samples share, prepared once.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -90,12 +105,14 @@ pub struct Problem {
     pub lower: LowerLevel,
     n_features: usize,
     n_components: usize,
+    /// Atoms padded to whole chunks, one after the other.
     atoms: Vec<f64>,
     /// Norms of the atoms.
     norms: Vec<f64>,
     /// `w`; empty where all are 1.
     weights: Vec<f64>,
-    gram: Option<Mat<f64>>,
+    /// `D^T D`, formed when first asked for; none where it would serve one sample alone.
+    gram: Option<OnceLock<Mat<f64>>>,
     isa: Isa,
 }
 
@@ -103,18 +120,19 @@ pub struct Problem {
 const LARGEST_GRAM: usize = 2048;
 
 impl Problem {
-    /// Prepares a `d x k` dictionary (atoms are columns); for the squared loss, its Gram matrix (`k^2 d` flops).
+    /// Prepares a `d x k` dictionary (atoms are columns). Cost `k d` copies.
     ///
     /// # Panics
     /// If the columns are not contiguous.
     #[track_caller]
     pub fn new(lower: LowerLevel, dictionary: MatRef<'_, f64>) -> Self {
         let (d, k) = (dictionary.nrows(), dictionary.ncols());
-        let atoms = (0..k).flat_map(|j| column(dictionary, j).iter().copied()).collect();
-        let with_gram = matches!(lower.loss, Loss::Squared) && k <= LARGEST_GRAM;
-        let gram = with_gram.then(|| linalg::products::gram(dictionary));
-        let weights = Vec::new();
-        let norms = column_norms(dictionary);
+        let mut atoms = vec![0.0; padded(d) * k];
+        for (j, atom) in atoms.chunks_exact_mut(padded(d).max(1)).enumerate() {
+            atom[..d].copy_from_slice(column(dictionary, j));
+        }
+        let norms = atoms.chunks_exact(padded(d).max(1)).map(norm).collect();
+        let (weights, gram) = (Vec::new(), Some(OnceLock::new()));
         Self { lower, n_features: d, n_components: k, atoms, norms, weights, gram, isa: Isa::detect() }
     }
 
@@ -164,6 +182,18 @@ impl Problem {
         if self.lower.non_negative { gradient } else { gradient.abs() }
     }
 
+    /// `out_j = |g_j|` (or `g_j`, for non-negative codes) less the threshold of atom `j`.
+    pub(crate) fn excess(&self, gradient: &[f64], out: &mut [f64]) {
+        let pairs = out.iter_mut().zip(gradient);
+        let lambda = self.lower.regularization;
+        match (self.weights(), self.lower.non_negative) {
+            (None, false) => pairs.for_each(|(o, g)| *o = g.abs() - lambda),
+            (None, true) => pairs.for_each(|(o, g)| *o = g - lambda),
+            (Some(w), false) => pairs.zip(w).for_each(|((o, g), w)| *o = g.abs() - lambda * w),
+            (Some(w), true) => pairs.zip(w).for_each(|((o, g), w)| *o = g - lambda * w),
+        }
+    }
+
     /// `regularization sum_j w_j |c_j| + ridge/2 |c|^2`.
     pub fn penalty(&self, code: Code<'_>) -> f64 {
         let l1: f64 = code.iter().map(|(j, c)| self.threshold(j) * c.abs()).sum();
@@ -183,7 +213,8 @@ impl Problem {
 
     /// The dictionary, `d x k`.
     pub fn dictionary(&self) -> MatRef<'_, f64> {
-        MatRef::from_column_major_slice(&self.atoms, self.n_features, self.n_components)
+        let (d, k) = (self.n_features, self.n_components);
+        MatRef::from_column_major_slice_with_stride(&self.atoms, d, k, self.rows())
     }
 
     /// Number of features `d`.
@@ -196,9 +227,17 @@ impl Problem {
         self.n_components
     }
 
-    /// `D^T D`, where it is kept.
+    /// `d` rounded up to whole chunks: the length of padded vectors over the features.
+    #[inline]
+    pub(crate) fn rows(&self) -> usize {
+        padded(self.n_features)
+    }
+
+    /// `D^T D` for the squared loss, if there are not too many atoms to keep it. The first call forms it: `k^2 d` flops.
     pub(crate) fn gram(&self) -> Option<MatRef<'_, f64>> {
-        self.gram.as_ref().map(|gram| gram.as_ref())
+        let fits = self.lower.loss == Loss::Squared && self.n_components <= LARGEST_GRAM;
+        let gram = self.gram.as_ref().filter(|_| fits)?;
+        Some(gram.get_or_init(|| linalg::products::gram(self.dictionary())).as_ref())
     }
 
     /// `|d_j|`.
@@ -208,25 +247,23 @@ impl Problem {
 
     /// Atom `j`.
     pub fn atom(&self, j: usize) -> &[f64] {
-        &self.atoms[j * self.n_features..(j + 1) * self.n_features]
+        &self.padded_atom(j)[..self.n_features]
+    }
+
+    /// Atom `j` with the zeros behind it.
+    pub(crate) fn padded_atom(&self, j: usize) -> &[f64] {
+        &self.atoms[j * self.rows()..(j + 1) * self.rows()]
     }
 
     /// The problem of a sample of which only some features are observed: these rows of the dictionary. Cost `k d` copies.
     pub(crate) fn observed(&self, sample: &Sample) -> Self {
-        let atoms: Vec<f64> = (0..self.n_components).flat_map(|j| sample.observed(self.atom(j))).collect();
         let n_features = self.n_features - sample.missing.len();
-        let norms = atoms.chunks(n_features.max(1)).map(norm).collect();
-        let (weights, isa) = (self.weights.clone(), self.isa);
-        Self {
-            norms,
-            lower: self.lower,
-            n_features,
-            n_components: self.n_components,
-            atoms,
-            weights,
-            gram: None,
-            isa,
+        let mut atoms = vec![0.0; padded(n_features) * self.n_components];
+        for (j, atom) in atoms.chunks_exact_mut(padded(n_features).max(1)).enumerate() {
+            atom[..n_features].copy_from_slice(&sample.observed(self.atom(j)));
         }
+        let norms = atoms.chunks_exact(padded(n_features).max(1)).map(norm).collect();
+        Self { n_features, atoms, norms, weights: self.weights.clone(), gram: None, ..*self }
     }
 
     /// `out_j = d_j . vector` for every atom. Cost `2 k d`.
@@ -241,33 +278,54 @@ impl Problem {
     }
 
     /// Lower triangle of `H = D_S^T W D_S + ridge I` (`s x s`, column-major) for an ascending support, `W = diag(phi''(r))`
-    /// with zeros at the missing features. Cost `s^2 d`, or a gather of `s^2 / 2` numbers for the squared loss with a Gram
-    /// matrix and nothing missing.
+    /// with zeros at the missing features. Cost `s^2 d`.
     pub fn hessian(&self, support: &[usize], residual: &[f64], missing: &[usize], out: &mut [f64]) {
+        let mut curvatures: Vec<f64> = residual.iter().map(|&r| self.lower.loss.curvature(r)).collect();
+        missing.iter().for_each(|&t| curvatures[t] = 0.0);
+        curvatures.resize(self.rows(), 0.0);
+        self.weighted_hessian(support, &curvatures, &mut Vec::new(), out);
+    }
+
+    /// [`Problem::hessian`] with the diagonal of `W`, padded; `weighted` is scratch.
+    pub(crate) fn weighted_hessian(
+        &self,
+        support: &[usize],
+        curvatures: &[f64],
+        weighted: &mut Vec<f64>,
+        out: &mut [f64],
+    ) {
+        weighted.resize(self.rows(), 0.0);
+        let (atoms, rows) = (self.atoms.as_slice(), self.rows());
+        self.isa.run(WeightedGram { atoms, rows, support, curvatures, weighted, out });
+        self.add_ridge(support.len(), out);
+    }
+
+    /// [`Problem::hessian`] of the squared loss with nothing missing, gathered from the Gram matrix.
+    pub(crate) fn gathered_hessian(&self, gram: MatRef<'_, f64>, support: &[usize], out: &mut [f64]) {
         let s = support.len();
-        match &self.gram {
-            Some(gram) if missing.is_empty() => {
-                for (b, &j) in support.iter().enumerate() {
-                    let row = column(gram.as_ref(), j);
-                    (b..s).for_each(|a| out[b * s + a] = row[support[a]]);
-                }
-            }
-            _ => self.weighted_gram(support, residual, missing, out),
+        for (b, &j) in support.iter().enumerate() {
+            let row = column(gram, j);
+            let entries = out[b * s + b..(b + 1) * s].iter_mut().zip(&support[b..]);
+            entries.for_each(|(o, &i)| *o = row[i]);
         }
+        self.add_ridge(s, out);
+    }
+
+    fn add_ridge(&self, s: usize, out: &mut [f64]) {
         let ridge = self.lower.ridge();
         (0..s).for_each(|b| out[b * s + b] += ridge);
     }
 
-    fn weighted_gram(&self, support: &[usize], residual: &[f64], missing: &[usize], out: &mut [f64]) {
-        let s = support.len();
-        let mut weights: Vec<f64> = residual.iter().map(|&r| self.lower.loss.curvature(r)).collect();
-        missing.iter().for_each(|&t| weights[t] = 0.0);
-        let mut weighted = vec![0.0; self.n_features];
-        for (b, &j) in support.iter().enumerate() {
-            let atom = self.atom(j);
-            weighted.iter_mut().zip(atom).zip(&weights).for_each(|((o, a), w)| *o = a * w);
-            (b..s).for_each(|a| out[b * s + a] = dot(&weighted, self.atom(support[a])));
-        }
+    /// `out += factor D_S coefficients` for a padded vector. Cost `2 s d`.
+    pub(crate) fn combine(&self, factor: f64, support: &[usize], coefficients: &[f64], out: &mut [f64]) {
+        let (atoms, rows) = (self.atoms.as_slice(), self.rows());
+        self.isa.run(Combine { atoms, rows, factor, support, coefficients, out });
+    }
+
+    /// `out_j = d_j . vector` for the atoms of an iterator and a padded vector. Cost `2 s d`.
+    pub(crate) fn correlate(&self, of: impl Iterator<Item = usize>, vector: &[f64], out: &mut [f64]) {
+        let (atoms, rows) = (self.atoms.as_slice(), self.rows());
+        self.isa.run(Correlate { atoms, rows, of, vector, out });
     }
 }
 

@@ -22,6 +22,8 @@ pub struct SampleView<'a> {
     pub residual: &'a [f64],
     /// `phi'(r)`.
     pub slopes: &'a [f64],
+    /// `sum_t phi(r_t)`.
+    pub fit: f64,
 }
 
 /// Partial derivatives of an upper-level loss at one sample; all zero before [`UpperLoss::sample`] is called.
@@ -66,6 +68,43 @@ impl Cotangent {
     }
 }
 
+/// A sample at its code, in memory that is used again for the next; vectors are padded.
+#[derive(Default)]
+pub(crate) struct SamplePoint {
+    pub sample: Sample,
+    pub support: Vec<usize>,
+    /// 0 at the missing features.
+    pub residual: Vec<f64>,
+    /// 0 at the missing features.
+    pub curvatures: Vec<f64>,
+    /// `sum_t phi(r_t)`.
+    pub fit: f64,
+}
+
+impl SamplePoint {
+    /// Residual and curvatures of sample `index` at its code; writes `phi'(r)`, 0 at the missing features.
+    pub fn load(
+        &mut self,
+        problem: &Problem,
+        samples: Samples<'_>,
+        index: usize,
+        code: Code<'_>,
+        slopes: &mut [f64],
+    ) {
+        samples.load(index, &mut self.sample);
+        self.support.clear();
+        self.support.extend(code.support.iter().map(|&j| j as usize));
+        self.residual.clear();
+        self.residual.extend_from_slice(&self.sample.values);
+        self.residual.resize(problem.rows(), 0.0);
+        problem.combine(-1.0, &self.support, code.values, &mut self.residual);
+        self.sample.blank(&mut self.residual);
+        self.curvatures.resize(problem.rows(), 0.0);
+        self.fit = problem.lower.loss.terms(problem.isa(), &self.residual, slopes, &mut self.curvatures);
+        self.sample.blank(&mut self.curvatures);
+    }
+}
+
 /// A loss of codes, predictions and samples; the upper level is `sum_i weight_i L_i`.
 pub trait UpperLoss: Sync {
     /// Value at one sample; writes its derivatives.
@@ -96,18 +135,16 @@ pub fn total<'a>(
 ) -> f64 {
     let (d, samples) = (problem.n_features(), samples.into());
     assert!(samples.n_features() == d && codes.n_samples() == samples.n_samples(), "shapes do not fit");
-    let scratch = || (Sample::default(), vec![0.0; d], vec![0.0; d], Cotangent::default());
+    let scratch = || (SamplePoint::default(), vec![0.0; problem.rows()], Cotangent::default());
     let values: Vec<f64> = (0..samples.n_samples())
         .into_par_iter()
         .with_min_len(crate::coder::BLOCK)
-        .map_init(scratch, |(sample, residual, slopes, cotangent), index| {
+        .map_init(scratch, |(point, slopes, cotangent), index| {
             let code = codes.row(index);
-            samples.load(index, sample);
-            problem.residual(&sample.values, code.iter(), residual);
-            sample.blank(residual);
-            problem.lower.loss.slopes(residual, slopes);
+            point.load(problem, samples, index, code, slopes);
             cotangent.reset(d, code.support.len());
-            let view = SampleView { index, problem, code, residual, slopes };
+            let (residual, slopes, fit) = (&point.residual[..d], &slopes[..d], point.fit);
+            let view = SampleView { index, problem, code, residual, slopes, fit };
             upper.sample(view, cotangent) * upper.weight(index)
         })
         .collect();
@@ -123,7 +160,7 @@ impl UpperLoss for Reconstruction {
         cotangent.prediction.iter_mut().zip(view.slopes).for_each(|(q, s)| *q = -s);
         cotangent.sample.copy_from_slice(view.slopes);
         cotangent.delta = view.problem.lower.loss.delta_derivative(view.residual);
-        view.problem.lower.loss.sum(view.residual)
+        view.fit
     }
 }
 

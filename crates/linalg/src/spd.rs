@@ -1,11 +1,14 @@
-//! Symmetric positive definite systems: Cholesky `H = L L^T`, with a rank decision.
+//! Symmetric positive definite systems: Cholesky `H = U E U^T`, with a rank decision.
 //!
-//! `H` is `s x s`, column-major, lower triangle used. Cost `s^3 / 3` to factor and `2 s^2` to solve.
-//! The pivot ratio `min_j L_jj^2 / H_jj` is the squared sine of the smallest angle between a column of a factor `A`
+//! `H` is `s x s`, column-major, lower triangle used; `U` is lower triangular, `E` the diagonal with `e_j = 1 / U_jj`
+//! (so `U E^(1/2)` is the usual factor and there are no roots to take). Cost `s^3 / 3` to factor and `2 s^2` to solve.
+//! Column by column (left-looking) in chunks of the instruction set up to [`LARGEST_PLAIN`], by blocks beyond.
+//! The pivot ratio `min_j U_jj / H_jj` is the squared sine of the smallest angle between a column of a factor `A`
 //! of `H = A^T A` and the span of the earlier ones: 0 when a column depends on them. A ratio below
 //! [`RANK_TOLERANCE`] is reported as deficient; [`minimum_norm_solve`] then gives the solution on the range.
-//! Source: Golub and Van Loan, Matrix Computations, 4.2.
+//! Source: Golub and Van Loan, Matrix Computations, 4.1 and 4.2.
 
+use crate::simd::{CHUNK, Isa, Kernel, Simd, chunks, chunks_mut, padded};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::{MatMut, MatRef, Par, Side};
@@ -13,11 +16,19 @@ use faer::{MatMut, MatRef, Par, Side};
 /// Pivot ratio under which a matrix counts as rank deficient: a few hundred roundings of a Gram entry.
 pub const RANK_TOLERANCE: f64 = 1e-13;
 
-/// A Cholesky factor with its scratch, reused from system to system.
+/// Largest size that is factored column by column: its factor stays in the first cache.
+const LARGEST_PLAIN: usize = 64;
+
+/// A Cholesky factor with its memory, reused from system to system.
 pub struct SpdFactor {
+    isa: Isa,
+    /// `H`, kept as it was filled in.
     matrix: Vec<f64>,
     size: usize,
-    diagonal: Vec<f64>,
+    /// `U`, columns padded to whole chunks; nothing is meant by the entries above the diagonal.
+    factor: Vec<f64>,
+    /// `1 / U_jj`.
+    inverse: Vec<f64>,
     scratch: MemBuffer,
     scratch_size: usize,
 }
@@ -27,7 +38,7 @@ pub struct SpdFactor {
 pub enum SpdStatus {
     /// Positive definite, with its smallest pivot ratio.
     Definite {
-        /// `min_j L_jj^2 / H_jj`, in (0, 1].
+        /// `min_j U_jj / H_jj`, in (0, 1].
         pivot_ratio: f64,
     },
     /// Not positive definite to working precision: do not solve with this factor.
@@ -39,16 +50,25 @@ pub enum SpdStatus {
 
 impl Default for SpdFactor {
     fn default() -> Self {
-        Self { matrix: Vec::new(), size: 0, diagonal: Vec::new(), scratch: scratch_for(0), scratch_size: 0 }
+        Self {
+            isa: Isa::detect(),
+            matrix: Vec::new(),
+            size: 0,
+            factor: Vec::new(),
+            inverse: Vec::new(),
+            scratch: MemBuffer::new(faer::dyn_stack::StackReq::EMPTY),
+            scratch_size: 0,
+        }
     }
 }
 
-fn scratch_for(size: usize) -> MemBuffer {
-    MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(size, Par::Seq, Default::default()))
-}
-
 impl SpdFactor {
-    /// Size of the system factored last.
+    /// Sets the instruction set to factor with (at first the best one of the machine).
+    pub fn use_isa(&mut self, isa: Isa) {
+        self.isa = isa;
+    }
+
+    /// Size of the system filled in last.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -61,27 +81,57 @@ impl SpdFactor {
         &mut self.matrix
     }
 
-    /// Factors the matrix filled in after [`SpdFactor::start`] (its lower triangle), in place.
+    /// The matrix as it was filled in: [`SpdFactor::factor`] leaves it alone.
+    pub fn matrix(&self) -> &[f64] {
+        &self.matrix
+    }
+
+    /// Leaves only these rows and columns (ascending) of the matrix; to be factored anew.
+    ///
+    /// # Panics
+    /// If one of them is not there.
+    #[track_caller]
+    pub fn keep(&mut self, kept: &[usize]) {
+        let (old, new) = (self.size, kept.len());
+        assert!(kept.last().is_none_or(|&last| last < old), "a row to keep is not there");
+        for (b, &from) in kept.iter().enumerate() {
+            for (a, &row) in kept.iter().enumerate().skip(b) {
+                self.matrix[b * new + a] = self.matrix[from * old + row];
+            }
+        }
+        self.matrix.truncate(new * new);
+        self.size = new;
+    }
+
+    /// Factors the matrix filled in after [`SpdFactor::start`] (its lower triangle).
     pub fn factor(&mut self) -> SpdStatus {
         let s = self.size;
-        self.diagonal.clear();
-        self.diagonal.extend((0..s).map(|j| self.matrix[j * s + j]));
-        if self.diagonal.iter().any(|&h| !(h > 0.0 && h.is_finite())) {
+        let diagonal = || (0..s).map(|j| self.matrix[j * s + j]);
+        if diagonal().any(|h| !(h > 0.0 && h.is_finite())) {
             return SpdStatus::Deficient { pivot_ratio: 0.0 };
         }
-        if s > self.scratch_size {
-            self.scratch = scratch_for(s);
-            self.scratch_size = s;
+        let rows = padded(s);
+        self.factor.resize((rows * s).max(self.factor.len()), 0.0);
+        self.inverse.resize(s.max(self.inverse.len()), 0.0);
+        for (to, from) in self.factor.chunks_exact_mut(rows.max(1)).zip(self.matrix.chunks_exact(s.max(1))) {
+            to[..s].copy_from_slice(from);
         }
-        let matrix = MatMut::from_column_major_slice_mut(&mut self.matrix, s, s);
-        let stack = MemStack::new(&mut self.scratch);
-        let done =
-            llt::factor::cholesky_in_place(matrix, Default::default(), Par::Seq, stack, Default::default());
-        if done.is_err() {
+        let (factor, inverse) = (&mut self.factor[..rows * s], &mut self.inverse[..s]);
+        let done = if s <= LARGEST_PLAIN {
+            self.isa.run(Columns { factor, inverse })
+        } else {
+            if s > self.scratch_size {
+                let needed = llt::factor::cholesky_in_place_scratch::<f64>(s, Par::Seq, Default::default());
+                self.scratch = MemBuffer::new(needed);
+                self.scratch_size = s;
+            }
+            factor_blocked(factor, inverse, MemStack::new(&mut self.scratch))
+        };
+        if !done {
             return SpdStatus::Deficient { pivot_ratio: 0.0 };
         }
-        let ratio = |j: usize| self.matrix[j * s + j] * self.matrix[j * s + j] / self.diagonal[j];
-        let pivot_ratio = (0..s).map(ratio).fold(1.0, f64::min);
+        let ratios = diagonal().enumerate().map(|(j, h)| self.factor[j * rows + j] / h);
+        let pivot_ratio = ratios.fold(1.0, f64::min);
         if pivot_ratio > RANK_TOLERANCE {
             SpdStatus::Definite { pivot_ratio }
         } else {
@@ -97,15 +147,126 @@ impl SpdFactor {
     pub fn solve(&self, rhs: &mut [f64]) {
         let s = self.size;
         assert_eq!(rhs.len(), s, "right-hand side and system differ in size");
+        let (factor, inverse) = (&self.factor[..padded(s) * s], &self.inverse[..s]);
+        if s <= LARGEST_PLAIN {
+            self.isa.run(Solve { factor, inverse, rhs });
+        } else {
+            solve_by_columns(factor, inverse, rhs);
+        }
+    }
+}
+
+/// As [`Solve`], both sweeps along the columns of `U`.
+fn solve_by_columns(factor: &[f64], inverse: &[f64], rhs: &mut [f64]) {
+    let s = inverse.len();
+    let column = |j: usize| &factor[j * padded(s) + j + 1..j * padded(s) + s];
+    for j in 0..s {
+        rhs[j] *= inverse[j];
+        let (head, tail) = rhs.split_at_mut(j + 1);
+        crate::columns::add_scaled(tail, -head[j], column(j));
+    }
+    for j in (0..s).rev() {
+        rhs[j] -= crate::columns::dot(column(j), &rhs[j + 1..]) * inverse[j];
+    }
+}
+
+/// `U` and `1 / U_jj` from `H` in place, by blocks; `false` where `H` is not positive definite.
+fn factor_blocked(factor: &mut [f64], inverse: &mut [f64], stack: &mut MemStack) -> bool {
+    let s = inverse.len();
+    let rows = padded(s);
+    let matrix = MatMut::from_column_major_slice_with_stride_mut(factor, s, s, rows);
+    if llt::factor::cholesky_in_place(matrix, Default::default(), Par::Seq, stack, Default::default())
+        .is_err()
+    {
+        return false;
+    }
+    for (j, inverse) in inverse.iter_mut().enumerate() {
+        let root = factor[j * rows + j];
+        factor[j * rows + j..j * rows + s].iter_mut().for_each(|u| *u *= root);
+        *inverse = 1.0 / factor[j * rows + j];
+    }
+    true
+}
+
+/// `U` and `1 / U_jj` from `H` in place, column by column; `false` where a pivot is not positive.
+struct Columns<'a> {
+    factor: &'a mut [f64],
+    inverse: &'a mut [f64],
+}
+
+impl Kernel for Columns<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> bool {
+        let rows = padded(self.inverse.len());
+        let mut scaled = [0.0; LARGEST_PLAIN];
+        for b in 0..self.inverse.len() {
+            let (done, rest) = self.factor.split_at_mut(b * rows);
+            // Row b of U E, before the diagonal.
+            for (j, value) in scaled[..b].iter_mut().enumerate() {
+                *value = -done[j * rows + b] * self.inverse[j];
+            }
+            for first in (b / CHUNK..rows / CHUNK).step_by(2) {
+                let column = &mut chunks_mut(&mut rest[..rows])[first..];
+                let earlier = done.chunks_exact(rows).map(|column| &column[first * CHUNK..]);
+                if column.len() > 1 {
+                    add_columns::<S, 2>(simd, column, earlier, &scaled);
+                } else {
+                    add_columns::<S, 1>(simd, column, earlier, &scaled);
+                }
+            }
+            let pivot = rest[b];
+            if !(pivot > 0.0 && pivot.is_finite()) {
+                return false;
+            }
+            self.inverse[b] = 1.0 / pivot;
+        }
+        true
+    }
+}
+
+/// `column += sum_j factor_j earlier_j` for N chunks.
+#[inline(always)]
+fn add_columns<'a, S: Simd, const N: usize>(
+    simd: S,
+    column: &mut [[f64; CHUNK]],
+    earlier: impl Iterator<Item = &'a [f64]>,
+    factors: &[f64],
+) {
+    let mut sums: [S::F64; N] = std::array::from_fn(|i| simd.load64(&column[i]));
+    for (earlier, factor) in earlier.zip(factors) {
+        let (factor, earlier) = (simd.splat64(*factor), &chunks(earlier)[..N]);
+        for i in 0..N {
+            sums[i] = simd.fma64(simd.load64(&earlier[i]), factor, sums[i]);
+        }
+    }
+    (0..N).for_each(|i| simd.store64(&mut column[i], sums[i]));
+}
+
+/// `w = E U^-1 rhs`, then `x_j = w_j - e_j sum_(i > j) U_ij x_i`; sums end with the newest entry, which is waited for.
+struct Solve<'a> {
+    factor: &'a [f64],
+    inverse: &'a [f64],
+    rhs: &'a mut [f64],
+}
+
+impl Kernel for Solve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let (s, x) = (self.inverse.len(), self.rhs);
+        let rows = padded(s);
         for j in 0..s {
-            let column = &self.matrix[j * s..(j + 1) * s];
-            rhs[j] /= column[j];
-            let (head, tail) = rhs.split_at_mut(j + 1);
-            crate::columns::add_scaled(tail, -head[j], &column[j + 1..]);
+            let (done, rest) = x.split_at_mut(j);
+            let terms = done.iter().enumerate().map(|(i, w)| self.factor[i * rows + j] * w);
+            rest[0] = terms.fold(rest[0], |sum, term| sum - term) * self.inverse[j];
         }
         for j in (0..s).rev() {
-            let column = &self.matrix[j * s..(j + 1) * s];
-            rhs[j] = (rhs[j] - crate::columns::dot(&column[j + 1..], &rhs[j + 1..])) / column[j];
+            let column = &self.factor[j * rows + j + 1..j * rows + s];
+            let terms = column.iter().zip(&x[j + 1..]).rev().map(|(u, x)| u * x);
+            x[j] -= terms.fold(0.0, |sum, term| sum + term) * self.inverse[j];
         }
     }
 }
@@ -146,7 +307,7 @@ mod tests {
     #[test]
     fn solves_what_it_factored() {
         let mut factor = SpdFactor::default();
-        for s in [0, 1, 2, 5, 17, 80] {
+        for s in [0, 1, 2, 5, 15, 16, 17, 33, 64, 65, 80, 130] {
             let h = gram_of(&testkit::normal_matrix(2 * s + 1, s, 5), 2 * s + 1, s);
             factor.start(s).copy_from_slice(&h);
             assert!(matches!(factor.factor(), SpdStatus::Definite { .. }), "size {s}");

@@ -1,47 +1,43 @@
 //! A solution computed anew, so that codes do not depend on the way they were reached.
 //!
 //! Given support `S` (ascending), signs `s` and inliers `W` (0 or 1 for Huber, all 1 for the squared loss), the code solves
-//! `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda w_S s` with `H = D_S^T W D_S + ridge I`: one factor, one Newton correction.
-//! For powers the code is rounded to 24 bits and four Newton steps follow. Cost `s^3/3` a step, and `2 k d` once.
+//! `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda w_S s` with `H = D_S^T W D_S + ridge I`: one solve, one Newton correction.
+//! For powers the code is rounded to 24 bits; Newton steps follow with the factor of the first, or a fresh one where they
+//! do not shrink fast, until they are below rounding. Cost `s^3/3 + s^2 d` at most once (for Huber the last round has left
+//! its factor), and `2 k d` once.
 
 use super::Workspace;
 use crate::loss::Loss;
 use crate::lower::Problem;
-use linalg::columns::dot;
+
+/// Most Newton steps from a rounded code.
+const STEPS: usize = 6;
+/// Size of a Newton step relative to the code that is rounding.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+/// A step that is smaller than the one before by less than this wants a fresh factor.
+const SHRINKS: f64 = 1e-5;
 
 impl Workspace {
     /// The solution anew from sorted support, signs and outliers; kept if it is one. Returns the violation.
-    pub(super) fn settle(
-        &mut self,
-        problem: &Problem,
-        sample: &[f64],
-        violation: f64,
-        tolerance: f64,
-    ) -> f64 {
+    pub(super) fn settle(&mut self, problem: &Problem, violation: f64, tolerance: f64) -> f64 {
         if self.support.is_empty() {
             return violation;
         }
-        let reached = self.code.clone();
-        let smooth = problem.lower.is_smooth();
-        if smooth {
+        self.reached.clear();
+        self.reached.extend(self.support.iter().map(|&j| (j, self.code[j])));
+        if problem.lower.is_smooth() {
             // Of many solutions the one of least norm, over all atoms wherever the solve began.
             self.support = (0..problem.n_components()).collect();
             self.signs = vec![1.0; problem.n_components()];
         }
-        let steps = match problem.lower.loss {
+        match problem.lower.loss {
             Loss::Squared | Loss::Huber { .. } => {
-                self.solve_piece(problem, sample);
-                1
+                self.solve_piece(problem);
+                self.newton_correction(problem, true);
             }
-            Loss::Power { .. } => {
-                self.round_code();
-                4
-            }
-        };
-        for _ in 0..steps {
-            self.newton_correction(problem, sample);
+            Loss::Power { .. } => self.newton_from_rounded(problem),
         }
-        self.refresh(problem, sample);
+        self.refresh(problem);
         let settled = self.violation(problem);
         let mut pairs = self.support.iter().zip(&self.signs);
         let same_signs = pairs.all(|(&j, s)| problem.is_free(j) || self.code[j] * s > 0.0);
@@ -49,49 +45,71 @@ impl Workspace {
             self.collect_support();
             return settled;
         }
-        self.code = reached;
+        self.support.iter().for_each(|&j| self.code[j] = 0.0);
+        self.reached.iter().for_each(|&(j, c)| self.code[j] = c);
+        self.current = false;
         self.collect_support();
-        self.refresh(problem, sample);
-        violation
+        self.refresh(problem);
+        self.violation(problem)
     }
 
     /// `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda s`: exact for losses that are quadratic in pieces.
-    fn solve_piece(&mut self, problem: &Problem, sample: &[f64]) {
-        let loss = problem.lower.loss;
-        let entries = self.trial_residual.iter_mut().zip(sample);
-        for ((entry, &x), &r) in entries.zip(&self.residual) {
-            let inside = loss.curvature(r) > 0.0;
-            *entry = if inside { x } else { loss.slope(r) };
-        }
-        self.direction.clear();
-        for (&j, s) in self.support.iter().zip(&self.signs) {
-            let slope = problem.threshold(j) * s;
-            self.direction.push(dot(problem.atom(j), &self.trial_residual) - slope);
+    fn solve_piece(&mut self, problem: &Problem) {
+        self.movement.clear();
+        let entries = self.sample.iter().zip(&self.point.slopes).zip(&self.point.curvatures);
+        self.movement.extend(entries.map(|((x, slope), w)| if *w > 0.0 { *x } else { *slope }));
+        self.direction.resize(self.support.len(), 0.0);
+        problem.correlate(self.support.iter().copied(), &self.movement, &mut self.direction);
+        for ((p, &j), s) in self.direction.iter_mut().zip(&self.support).zip(&self.signs) {
+            *p -= problem.threshold(j) * s;
         }
         self.solve_hessian(problem);
         self.support.iter().zip(&self.direction).for_each(|(&j, &c)| self.code[j] = c);
+        self.current = false;
     }
 
-    /// Coefficients rounded to 24 bits below the largest: forgets the way they were reached.
-    fn round_code(&mut self) {
+    /// Newton steps from the code rounded to 24 bits, until they are below rounding.
+    fn newton_from_rounded(&mut self, problem: &Problem) {
+        let largest = self.round_code();
+        let (mut fresh, mut before) = (true, f64::INFINITY);
+        for _ in 0..STEPS {
+            self.newton_correction(problem, fresh);
+            let size = self.direction.iter().fold(0.0_f64, |m, p| m.max(p.abs()));
+            if size <= ROUNDING * largest {
+                return;
+            }
+            fresh = before.is_finite() && size > SHRINKS * before;
+            before = size;
+        }
+    }
+
+    /// Coefficients rounded to 24 bits below the largest: forgets the way they were reached. Returns the largest.
+    fn round_code(&mut self) -> f64 {
         let largest = self.support.iter().map(|&j| self.code[j].abs()).fold(0.0, f64::max);
         let unit = largest.log2().ceil().exp2() * (-24.0_f64).exp2();
         for &j in &self.support {
             let rounded = (self.code[j] / unit).round() * unit;
             self.code[j] = if rounded == 0.0 { self.code[j] } else { rounded };
         }
+        self.current = false;
+        largest
     }
 
-    /// One full Newton step on the support as it is.
-    fn newton_correction(&mut self, problem: &Problem, sample: &[f64]) {
-        self.refresh_residual(problem, sample);
+    /// One full Newton step on the support as it is, with a fresh factor or an earlier one.
+    fn newton_correction(&mut self, problem: &Problem, fresh: bool) {
+        self.refresh_point(problem);
         let ridge = problem.lower.ridge();
-        self.direction.clear();
-        for (&j, s) in self.support.iter().zip(&self.signs) {
-            let g = dot(problem.atom(j), &self.slopes) - ridge * self.code[j];
-            self.direction.push(g - problem.threshold(j) * s);
+        self.direction.resize(self.support.len(), 0.0);
+        problem.correlate(self.support.iter().copied(), &self.point.slopes, &mut self.direction);
+        for ((p, &j), s) in self.direction.iter_mut().zip(&self.support).zip(&self.signs) {
+            *p -= ridge * self.code[j] + problem.threshold(j) * s;
         }
-        self.solve_hessian(problem);
+        if fresh {
+            self.solve_hessian(problem);
+        } else {
+            self.solve_earlier_hessian(problem);
+        }
         self.support.iter().zip(&self.direction).for_each(|(&j, p)| self.code[j] += p);
+        self.current = false;
     }
 }
