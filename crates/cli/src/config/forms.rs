@@ -1,10 +1,11 @@
-//! Values with two written forms: a column by name or index, a file by path or by table, weights by list or by file.
+//! Values with two written forms: a column by name or index, a file by path or by table, weights by list or by file,
+//! NaN as a word or as the number.
 //!
 //! Deserialised by hand: `untagged` would try one form after the other and lose the place of an error.
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use std::fmt;
 use toml::Spanned;
 
@@ -36,6 +37,46 @@ impl<'de> Deserialize<'de> for Column {
             }
         }
         deserializer.deserialize_any(ColumnVisitor)
+    }
+}
+
+/// What NaN in the samples is.
+#[derive(Clone, Copy, Debug)]
+pub enum Missing {
+    /// An error.
+    Refuse,
+    /// A missing feature.
+    Nan,
+}
+
+impl<'de> Deserialize<'de> for Missing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MissingVisitor;
+        impl Visitor<'_> for MissingVisitor {
+            type Value = Missing;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"refuse\" or \"nan\"")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Missing, E> {
+                match name {
+                    "refuse" => Ok(Missing::Refuse),
+                    "nan" => Ok(Missing::Nan),
+                    other => Err(E::unknown_variant(other, &["refuse", "nan"])),
+                }
+            }
+
+            /// Without quotes `nan` is a number of TOML.
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Missing, E> {
+                if number.is_nan() {
+                    Ok(Missing::Nan)
+                } else {
+                    Err(E::invalid_type(Unexpected::Float(number), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(MissingVisitor)
     }
 }
 

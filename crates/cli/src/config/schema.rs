@@ -5,7 +5,7 @@
 //! a negative count is a range error with a sentence of ours.
 //! No `flatten`, no `untagged`: they lose the place of an error.
 
-use super::forms::{AtomFile, AtomWeights, Column};
+use super::forms::{AtomFile, AtomWeights, Column, Missing};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -112,16 +112,6 @@ pub struct File {
     pub mask_array: Value<String>,
     /// Share of samples held out.
     pub test_fraction: Value<f64>,
-}
-
-/// What NaN in the samples is.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Missing {
-    /// An error.
-    Refuse,
-    /// A missing feature.
-    Nan,
 }
 
 /// Whether the first line of a .csv names the columns.

@@ -109,8 +109,7 @@ fn digits_source(findings: &mut Findings<'_>, table: Value<schema::Digits>) -> S
 
 fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::File>) -> Source {
     let (mut table, mut raw) = Table::open(findings, FILE, table);
-    let missing =
-        matches!(raw.missing.as_ref().map(|missing| *missing.get_ref()), Some(schema::Missing::Nan));
+    let missing = matches!(raw.missing.as_ref().map(|missing| *missing.get_ref()), Some(forms::Missing::Nan));
     let options = TableOptions {
         header: header(raw.header.as_ref()),
         delimiter: delimiter(&mut table, &raw.delimiter),
