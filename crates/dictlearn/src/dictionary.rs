@@ -326,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn samples_of_any_kind_give_the_same_start() {
+        let wide = samples();
+        let narrow = Mat::from_fn(4, 9, |t, i| wide[(t, i)] as f32);
+        let wide = Mat::from_fn(4, 9, |t, i| f64::from(narrow[(t, i)]));
+        for init in [Initialization::Svd, Initialization::Samples] {
+            let [found, expected] = [init.draw(narrow.as_ref(), 6, 3), init.draw(wide.as_ref(), 6, 3)]
+                .map(|atoms| atoms.expect("enough"));
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
     fn given_atoms_are_checked() {
         let samples = samples();
         let draw = |atoms: Mat<f64>, k| Initialization::Given(atoms).draw(samples.as_ref(), k, 0);

@@ -67,8 +67,8 @@ impl Samples {
     /// The first other value that is not finite, with its place.
     pub fn require_finite_unless(&self, may_be_nan: impl Fn(usize) -> bool) -> Result<(), NonFinite> {
         let Array { columns, data, .. } = &self.array;
-        let is_wrong = |k: usize| !data[k].is_finite() && !(data[k].is_nan() && may_be_nan(k));
-        if let Some(k) = (0..data.len()).find(|&k| is_wrong(k)) {
+        let is_right = |k: usize| data[k].is_finite() || (data[k].is_nan() && may_be_nan(k));
+        if let Some(k) = (0..data.len()).find(|&k| !is_right(k)) {
             return Err(self.non_finite(k / columns, Some(k % columns), data[k]));
         }
         let labels = self.labels.as_deref().unwrap_or_default();

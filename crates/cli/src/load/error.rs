@@ -15,10 +15,10 @@ pub enum LoadError {
     NonFinite(#[from] NonFinite),
     /// A feature that is NaN where none may be missing.
     #[error("{0}, or set data.file.missing = \"nan\" if it is a missing feature")]
-    Missing(NonFinite),
+    Missing(Box<NonFinite>),
     /// An empty field where no feature may be missing.
     #[error("{0}, or set data.file.missing = \"nan\" if it is a missing feature")]
-    EmptyField(ReadError),
+    EmptyField(Box<ReadError>),
     /// A feature that no training sample observes.
     #[error(
         "{origin}: {column} is missing in all {n_samples} training samples (columns count from 0), so nothing determines the \

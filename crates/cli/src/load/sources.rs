@@ -51,7 +51,7 @@ pub(super) fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadErro
 fn samples(source: &FileSource) -> Result<Samples, LoadError> {
     let mut read = read_samples(&source.samples).map_err(|error| match error {
         ReadError::Csv { problem: CsvError::Cell { ref found, .. }, .. } if found == "\"\"" => {
-            LoadError::EmptyField(error)
+            LoadError::EmptyField(Box::new(error))
         }
         error => LoadError::Read(error),
     })?;
@@ -62,7 +62,7 @@ fn samples(source: &FileSource) -> Result<Samples, LoadError> {
     let is_masked = |k: usize| masked.binary_search(&k).is_ok();
     let checked = read.require_finite_unless(|k| source.missing || is_masked(k));
     checked.map_err(|error| match error.column {
-        Some(_) if error.value.is_nan() => LoadError::Missing(error),
+        Some(_) if error.value.is_nan() => LoadError::Missing(Box::new(error)),
         _ => LoadError::NonFinite(error),
     })?;
     Ok(read)

@@ -44,7 +44,7 @@ fn value(i: usize, j: usize) -> f64 {
 }
 
 fn is_missing(i: usize, j: usize) -> bool {
-    (7 * i + 11 * j + i * j) % 6 == 0
+    (7 * i + 11 * j + i * j).is_multiple_of(6)
 }
 
 /// Entries in C order.

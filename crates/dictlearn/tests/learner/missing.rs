@@ -6,7 +6,7 @@ use testkit::assert_close;
 
 /// The signals with every seventh entry missing and the fifth sample altogether.
 fn holed(signal: &Synthetic) -> Mat<f64> {
-    let is_missing = |t: usize, i: usize| (3 * t + 5 * i) % 7 == 0 || i == 4;
+    let is_missing = |t: usize, i: usize| (3 * t + 5 * i).is_multiple_of(7) || i == 4;
     Mat::from_fn(8, 60, |t, i| if is_missing(t, i) { f64::NAN } else { signal.samples[(t, i)] })
 }
 
