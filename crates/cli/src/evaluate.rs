@@ -54,10 +54,24 @@ impl Recovery {
     }
 }
 
+/// The lower level with a learned dictionary.
+fn problem(data: &Data, lower: LowerLevel, learned: &Learned) -> Result<Problem, Error> {
+    let problem = Problem::new(lower, learned.dictionary.as_ref());
+    match &data.atom_weights {
+        Some(weights) => problem.with_weights(weights),
+        None => Ok(problem),
+    }
+}
+
 /// Codes of a part of the data under a learned dictionary.
-pub(crate) fn code(experiment: &Experiment, learned: &Learned, part: &Part) -> Result<Coded, Error> {
-    let problem = Problem::new(experiment.coding.lower, learned.dictionary.as_ref());
-    encode(&problem, part.samples.as_ref(), None, experiment.coding.options)
+pub(crate) fn code(
+    experiment: &Experiment,
+    data: &Data,
+    learned: &Learned,
+    part: &Part,
+) -> Result<Coded, Error> {
+    let problem = problem(data, experiment.coding.lower, learned)?;
+    encode(&problem, part.view(), None, experiment.coding.options)
 }
 
 /// The head learned with the task, on the training codes of both dictionaries: by the squared loss (the seed's
@@ -72,9 +86,9 @@ pub(crate) fn compare(
     let lower = experiment.coding.lower;
     let head = with_task.head.as_ref().expect("a task has a head");
     let labels = data.training.labels.as_deref().ok_or(Error::NoLabels)?;
-    let samples = data.training.samples.as_ref();
+    let samples = data.training.view();
     let loss_of = |lower: LowerLevel, learned: &Learned| -> Result<f64, Error> {
-        let problem = Problem::new(lower, learned.dictionary.as_ref());
+        let problem = problem(data, lower, learned)?;
         let coded = encode(&problem, samples, None, experiment.coding.options)?;
         Ok(task.loss(head, &coded.codes, labels, |_| 1.0))
     };
@@ -104,13 +118,15 @@ pub(crate) fn evaluate(
         let Some((part, labels)) = held_out(data) else {
             return Ok(None);
         };
-        Ok(Some((code(experiment, learned, part)?.codes, labels)))
+        Ok(Some((code(experiment, data, learned, part)?.codes, labels)))
     };
     let mut rows = Vec::new();
     if let Some((part, test_labels)) = held_out(data) {
-        let dense = |part: &Part| Codes::from_dense_columns(part.samples.as_ref());
+        let means = data.training.view().feature_means()?;
+        let dense = |part: &Part| Codes::from_dense_columns(part.view().filled(&means).as_ref());
         let outside = (dense(part), test_labels);
-        rows.push(fitted(experiment, "samples", &dense(&data.training), labels, outside)?);
+        let name = if data.n_missing() > 0 { FILLED_SAMPLES } else { "samples" };
+        rows.push(fitted(experiment, name, &dense(&data.training), labels, outside)?);
     }
     let stages = [("codes without task", Some(without_task)), ("codes with task", with_task)];
     for (features, learned) in stages {
@@ -131,6 +147,9 @@ pub(crate) fn evaluate(
     }
     Ok(rows)
 }
+
+/// Samples as features where some are missing: those have the mean of the observed values in the training samples.
+const FILLED_SAMPLES: &str = "samples, means where missing";
 
 /// Features with their labels.
 type Labelled<'a> = (Codes, &'a [f64]);

@@ -191,13 +191,14 @@ impl Runner<'_> {
     ) -> Result<Learned, RunError> {
         let training = &self.data.training;
         let data = TrainingData {
-            samples: training.samples.as_ref().into(),
+            samples: training.view(),
             labels: training.labels.as_deref(),
             weights: training.weights.as_deref(),
         };
         let coding = &self.experiment.coding;
         let constraint = self.experiment.dictionary.constraint;
-        let learner = Learner { lower: coding.lower, coder: coding.options, constraint };
+        let weights = self.data.atom_weights.clone();
+        let learner = Learner { lower: coding.lower, weights, coder: coding.options, constraint };
         self.monitor.stage(stage, descent.max_iterations);
         let (monitor, steps, began) = (&mut self.monitor, &mut self.steps, self.began);
         let mut observer = |progress: Progress<'_>| {
@@ -216,7 +217,7 @@ impl Runner<'_> {
 fn conclude(experiment: &Experiment, data: &Data, report: &mut Report) -> Result<(), Error> {
     let result = report.result();
     let held_out = data.held_out.as_ref();
-    let held_out = held_out.map(|part| code(experiment, result, part)).transpose()?;
+    let held_out = held_out.map(|part| code(experiment, data, result, part)).transpose()?;
     let outside = held_out.as_ref().map(|coded| coded.report).unwrap_or_default();
     let coding = result.coded.report.merge(outside);
     let codes = in_order(data, &result.coded.codes, held_out.as_ref().map(|c| &c.codes));

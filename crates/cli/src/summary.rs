@@ -41,6 +41,13 @@ struct Shapes {
     n_held_out: usize,
     n_features: usize,
     n_components: usize,
+    /// Missing entries, held-out samples included; absent where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    n_missing: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize)]
@@ -115,6 +122,7 @@ impl Summary {
                 n_held_out: data.held_out.as_ref().map_or(0, |part| part.samples.ncols()),
                 n_features: samples.nrows(),
                 n_components: experiment.dictionary.n_components,
+                n_missing: data.n_missing(),
             },
             without_task: (&report.learned).into(),
             with_task: report.task.as_ref().map(Descent::from),

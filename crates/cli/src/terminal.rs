@@ -36,11 +36,17 @@ pub fn summary(experiment: &Experiment, data: &Data, report: &Report) -> String 
 
 fn headline(experiment: &Experiment, data: &Data) -> String {
     let (d, n) = (data.training.samples.nrows(), data.training.samples.ncols());
-    let held_out = data.held_out.as_ref().map_or(0, |part| part.samples.ncols());
-    let held_out = if held_out > 0 { format!(" (and {held_out} held out)") } else { String::new() };
+    let n_held_out = data.held_out.as_ref().map_or(0, |part| part.samples.ncols());
+    let held_out = if n_held_out > 0 { format!(" (and {n_held_out} held out)") } else { String::new() };
+    let missing = match data.n_missing() {
+        0 => String::new(),
+        n_missing => format!(" ({n_missing} of {} entries missing)", d * (n + n_held_out)),
+    };
     let lower = &experiment.coding.lower;
+    let signs = if lower.non_negative { ", codes >= 0" } else { "" };
+    let weighted = if data.atom_weights.is_some() { ", weighted atoms" } else { "" };
     format!(
-        "{}: {n} samples{held_out} of {d} features, {} atoms, {}, regularization {}\n",
+        "{}: {n} samples{held_out} of {d} features{missing}, {} atoms, {}, regularization {}{signs}{weighted}\n",
         experiment.name,
         experiment.dictionary.n_components,
         loss_name(lower.loss),

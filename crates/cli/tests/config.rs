@@ -20,20 +20,23 @@ const EVERYTHING: &[&str] = &[
     DIGITS,
     "[data.synthetic]\nn_samples = 9\nn_features = 5\nn_atoms = 4\nn_nonzero = 2\n\
      [dictionary]\nn_components = 3\ninit = \"random\"\nconstraint = \"unit_ball\"\n\
-     [coding]\nregularization = 1e-3\nloss = { huber = { delta = 0.3 } }\n\
+     [coding]\nregularization = 1e-3\nweights = { file = \"/tmp/w.npy\" }\nloss = { huber = { delta = 0.3 } }\n\
      [learn]\nobjective = \"full\"\n[learn.adam]\nschedule = { exponential = { decay = 0.5 } }\n\
      [task.logistic]\n[output]\ncodes = \"none\"\n",
     "seed = 9223372036854775807\nname = \"a.b-c_d\"\n\
      [data.file]\nsamples = \"x.csv\"\nlabel_column = \"species \\\"x\\\" \\u00e9\"\ndelimiter = \"\\t\"\nheader = \"yes\"\n\
      weights = \"w.NPZ\"\nweights_array = \"w\"\npositive = [1, -2.5]\ntest_fraction = 0.25\n\
+     missing = \"nan\"\nmask = \"m.npz\"\nmask_array = \"m\"\n\
      [dictionary]\nn_components = 3\ninit = { file = \"/tmp/d.npy\" }\n\
      [coding]\nregularization = 0\nloss = { power = { exponent = 2.1 } }\n\
+     non_negative = true\nweights = [1, 0.5, 0]\n\
      [learn]\ntolerance = 1e-7\nrequire_convergence = true\nbatch_size = 4\n\
      [learn.adam]\nschedule = { cosine = {} }\n[output]\ncodes = \"dense\"\n\
      [task]\nstart = \"learned\"\n[task.logistic]\n[task.learn.proximal_gradient]\nrestart = true\n",
     "[data.file]\nsamples = \"x.npz\"\narray = \"X\"\nlabels = \"../y.npz\"\nlabels_array = \"y\"\n\
      [dictionary]\nn_components = 3\ninit = { file = { path = \"d.npz\", array = \"D\" } }\n\
-     [coding]\nregularization = 0.1\n[learn.adam]\nschedule = { inverse_time = { t0 = 3 } }\n\
+     [coding]\nregularization = 0.1\nweights = { file = { path = \"w.npz\", array = \"w\" } }\n\
+     [learn.adam]\nschedule = { inverse_time = { t0 = 3 } }\n\
      [task.logistic]\n[task.learn.sgd]\nschedule = \"constant\"\n",
     "[data.file]\nsamples = \"x.csv\"\nlabel_column = 0\nheader = \"no\"\n\
      [dictionary]\nn_components = 3\ninit = \"samples\"\n[coding]\nregularization = 0.1\n\

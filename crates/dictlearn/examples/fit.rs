@@ -32,6 +32,7 @@ fn main() -> Result<(), Error> {
 
     let learner = Learner {
         lower: LowerLevel { elastic_penalty: 0.01, ..LowerLevel::new(Loss::Squared, 0.1) },
+        weights: None,
         coder: CoderOptions::default(),
         constraint: Constraint::UnitSphere,
     };

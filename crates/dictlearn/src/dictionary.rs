@@ -4,6 +4,7 @@
 
 use crate::error::{Error, InvalidOption};
 use crate::random::{Purpose, generator};
+use crate::samples::{Sample, Samples};
 use faer::{Mat, MatRef};
 use linalg::columns::{column, column_mut, dot, norm, normalize_columns};
 use linalg::products::transpose_product;
@@ -17,6 +18,9 @@ use std::collections::HashSet;
 pub const MOST_ENTRIES: usize = 1_000_000_000;
 
 /// Where the dictionary starts.
+///
+/// For the starts from samples a missing entry has the mean of the observed values of its feature, and a sample without
+/// any observed feature is left out.
 #[derive(Clone, Debug)]
 pub enum Initialization {
     /// Leading right singular vectors of the samples (uncentred); the entry of largest magnitude of each is positive,
@@ -34,22 +38,31 @@ impl Initialization {
     /// The initial dictionary, `d x n_components`, for samples `d x n`.
     ///
     /// # Errors
-    /// No samples, or samples that are not finite; more than [`MOST_ENTRIES`] to draw; fewer distinct nonzero samples
-    /// than atoms needed from them; given atoms of another shape, not finite, or one of them zero.
-    pub fn draw(&self, samples: MatRef<'_, f64>, n_components: usize, seed: u64) -> Result<Mat<f64>, Error> {
-        let (d, n) = (samples.nrows(), samples.ncols());
+    /// No samples, or samples that are not finite; a feature that is missing in all of them where the start is from
+    /// samples; more than [`MOST_ENTRIES`] to draw; fewer distinct nonzero samples than atoms needed from them; given
+    /// atoms of another shape, not finite, or one of them zero.
+    pub fn draw<'a>(
+        &self,
+        samples: impl Into<Samples<'a>>,
+        n_components: usize,
+        seed: u64,
+    ) -> Result<Mat<f64>, Error> {
+        let samples = samples.into();
+        let (d, n) = (samples.n_features(), samples.n_samples());
         if d == 0 || n == 0 {
             return Err(Error::Empty { n_samples: n, n_features: d });
         }
-        Error::check_finite("samples", samples)?;
+        samples.check()?;
         let fits = d.saturating_mul(n_components) <= MOST_ENTRIES;
         InvalidOption::check(fits, "n_components", n_components, "1 to a billion / n_features")?;
         match self {
-            Initialization::Svd => {
+            Initialization::Svd => with_matrix(samples, |samples| {
                 let directions = linalg::svd::leading_directions(samples, n_components);
                 fill_with_samples(directions, samples, n_components, seed)
-            }
-            Initialization::Samples => fill_with_samples(Mat::zeros(d, 0), samples, n_components, seed),
+            }),
+            Initialization::Samples => with_matrix(samples, |samples| {
+                fill_with_samples(Mat::zeros(d, 0), samples, n_components, seed)
+            }),
             Initialization::Random => Ok(gaussian_atoms(d, n_components, seed)),
             Initialization::Given(atoms) => {
                 Error::check_length("the dictionary", "features", atoms.nrows(), d, "the samples")?;
@@ -63,6 +76,24 @@ impl Initialization {
             }
         }
     }
+}
+
+/// Hands on the samples as one matrix: the mean of a feature where it is missing, without samples that miss all of them.
+fn with_matrix<R>(
+    samples: Samples<'_>,
+    then: impl FnOnce(MatRef<'_, f64>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    if let Some(matrix) = samples.as_matrix() {
+        return then(matrix);
+    }
+    let means = samples.feature_means()?;
+    let mut sample = Sample::default();
+    let mut is_observed = |i: usize| {
+        samples.load(i, &mut sample);
+        sample.missing.len() < sample.values.len()
+    };
+    let observed: Vec<usize> = (0..samples.n_samples()).filter(|&i| is_observed(i)).collect();
+    then(samples.select(&observed).filled(&means).as_ref())
 }
 
 /// The first atoms as given, the rest random samples of norm 1, no two the same.
@@ -259,6 +290,50 @@ mod tests {
         for init in &starts {
             let error = init.draw(samples.as_ref(), 3, 0).expect_err("not finite");
             assert!(matches!(error, Error::NotFinite { row: 6, column: 2, .. }), "{error}");
+        }
+    }
+
+    /// As if the means had been filled in and the sample without observed features were not there.
+    #[test]
+    fn missing_entries_are_the_means_of_their_features() {
+        let mut samples = samples();
+        for (t, i) in [(0, 1), (2, 1), (3, 7), (0, 8), (1, 8), (2, 8), (3, 8)] {
+            samples[(t, i)] = f64::NAN;
+        }
+        let missing = Samples::from(samples.as_ref()).with_missing();
+        let mean = |t: usize| {
+            let observed: Vec<f64> = (0..9).map(|i| samples[(t, i)]).filter(|x| !x.is_nan()).collect();
+            observed.iter().sum::<f64>() / observed.len() as f64
+        };
+        let filled =
+            Mat::from_fn(4, 8, |t, i| if samples[(t, i)].is_nan() { mean(t) } else { samples[(t, i)] });
+        for init in [Initialization::Svd, Initialization::Samples, Initialization::Random] {
+            let found = init.draw(missing, 6, 3).expect("enough samples");
+            let expected = init.draw(filled.as_ref(), 6, 3).expect("enough samples");
+            (0..6).for_each(|j| {
+                testkit::assert_slices_close(
+                    column(found.as_ref(), j),
+                    column(expected.as_ref(), j),
+                    0.0,
+                    1e-13,
+                );
+            });
+        }
+        (0..9).for_each(|i| samples[(2, i)] = f64::NAN);
+        let missing = Samples::from(samples.as_ref()).with_missing();
+        let error = Initialization::Svd.draw(missing, 2, 0).expect_err("no sample observes feature 2");
+        assert_eq!(error, Error::Unobserved { column: 2, n_samples: 9 });
+    }
+
+    #[test]
+    fn samples_of_any_kind_give_the_same_start() {
+        let wide = samples();
+        let narrow = Mat::from_fn(4, 9, |t, i| wide[(t, i)] as f32);
+        let wide = Mat::from_fn(4, 9, |t, i| f64::from(narrow[(t, i)]));
+        for init in [Initialization::Svd, Initialization::Samples] {
+            let [found, expected] = [init.draw(narrow.as_ref(), 6, 3), init.draw(wide.as_ref(), 6, 3)]
+                .map(|atoms| atoms.expect("enough"));
+            assert_eq!(found, expected);
         }
     }
 

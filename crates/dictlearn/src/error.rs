@@ -132,6 +132,17 @@ pub enum Error {
         /// Its weight.
         value: f64,
     },
+    /// A feature that is missing in every sample: nothing determines the atoms there.
+    #[error(
+        "feature {column} (counted from 0) is observed in none of the {n_samples} samples, so nothing determines the \
+         atoms there: leave the feature out, or take samples that observe it"
+    )]
+    Unobserved {
+        /// The first such feature.
+        column: usize,
+        /// Number of samples.
+        n_samples: usize,
+    },
     /// Labels of a single class.
     #[error("all {n_samples} labels are {label}: a classifier needs samples of both classes, 0 and 1")]
     OneClass {

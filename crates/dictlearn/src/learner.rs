@@ -11,7 +11,7 @@ use crate::batches::Batches;
 use crate::coder::{Coded, CodingReport};
 use crate::dictionary::{Constraint, DictionaryProx};
 use crate::error::{Error, InvalidOption};
-use crate::lower::LowerLevel;
+use crate::lower::{LowerLevel, Problem};
 use crate::objective::{Objective, TrainingData, UpperObjective};
 use crate::task::Head;
 use faer::{Mat, MatRef};
@@ -137,10 +137,12 @@ pub struct Learned {
 }
 
 /// The lower level and the constraint: all that does not change from one descent to the next.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Learner {
     /// Loss and penalty of the codes.
     pub lower: LowerLevel,
+    /// Weights of the l1 norm, one an atom, finite and not negative; none: all 1.
+    pub weights: Option<Vec<f64>>,
     /// How far codes are solved.
     pub coder: CoderOptions,
     /// The set in which the dictionary lives.
@@ -148,11 +150,23 @@ pub struct Learner {
 }
 
 impl Learner {
+    /// The lower level with this dictionary (`d x k`).
+    ///
+    /// # Errors
+    /// If the weights are not one an atom, or one of them is negative or not finite.
+    pub fn problem(&self, dictionary: MatRef<'_, f64>) -> Result<Problem, Error> {
+        let problem = Problem::new(self.lower, dictionary);
+        match &self.weights {
+            Some(weights) => problem.with_weights(weights),
+            None => Ok(problem),
+        }
+    }
+
     /// Minimises `objective` from `dictionary` (`d x k`, used as it is) and a zero head.
     ///
     /// # Errors
     /// Options out of range, data that cannot be learned from, a dictionary of another number of features or one that
-    /// the constraint cannot take. Not converging and diverging are values: see [`Learned::status`].
+    /// the constraint cannot take, weights that are not one an atom. Not converging and diverging are values: see [`Learned::status`].
     pub fn learn(
         &self,
         data: TrainingData<'_>,
@@ -176,8 +190,11 @@ impl Learner {
         InvalidOption::check(dictionary.ncols() > 0, "n_components", 0, "at least 1")?;
         Error::check_finite("the dictionary", dictionary)?;
         self.constraint.check(dictionary)?;
+        // The weights fit.
+        self.problem(dictionary)?;
         let k = dictionary.ncols();
-        let upper = UpperObjective::new(data, self.lower, self.coder, objective, k);
+        let upper = UpperObjective::new(data, self.lower, self.coder, objective, k)
+            .with_atom_weights(self.weights.as_deref());
         let mut x: Vec<f64> = (0..k).flat_map(|j| column(dictionary, j).iter().copied()).collect();
         x.resize(upper.n_variables(), 0.0);
         let prox =

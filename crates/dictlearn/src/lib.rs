@@ -55,7 +55,8 @@
 //!
 //! let lower =
 //!     LowerLevel { elastic_penalty: 0.01, ..LowerLevel::new(Loss::Squared, 0.1) };
-//! let learner = Learner { lower, coder: CoderOptions::default(), constraint: Constraint::UnitSphere };
+//! let coder = CoderOptions::default();
+//! let learner = Learner { lower, weights: None, coder, constraint: Constraint::UnitSphere };
 //! let descent = DescentOptions {
 //!     optimizer: Optimizer::ProximalGradient {
 //!         acceleration: true,

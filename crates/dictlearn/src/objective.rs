@@ -15,7 +15,7 @@ use crate::samples::{Sample, Samples};
 use crate::task::{Head, Logistic, LogisticUpper, check_labels};
 use crate::upper::{Full, Reconstruction, UpperLoss, Weighted, total};
 use faer::MatRef;
-use linalg::columns::{add_scaled, column, dot};
+use linalg::columns::{column, dot};
 use solvers::Smooth;
 
 /// What the dictionary is for: the upper level, minimised over the dictionary (and the head of a task).
@@ -41,7 +41,7 @@ pub struct TrainingData<'a> {
 }
 
 impl TrainingData<'_> {
-    /// Whether there are samples, all finite, with labels and weights that fit.
+    /// Whether there are samples, all finite, each feature observed by one of them, with labels and weights that fit.
     ///
     /// # Errors
     /// Says what does not fit and where.
@@ -51,6 +51,7 @@ impl TrainingData<'_> {
             return Err(Error::Empty { n_samples: n, n_features: d });
         }
         self.samples.check()?;
+        self.samples.observations()?;
         if let Some(weights) = self.weights {
             Error::check_length("weights", "entries", weights.len(), n, "the samples")?;
             if let Some(index) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
@@ -84,6 +85,7 @@ pub(crate) struct UpperObjective<'a> {
     coder: CoderOptions,
     objective: Objective,
     n_components: usize,
+    atom_weights: Option<&'a [f64]>,
     /// `|x_i - mean|^2` over the observed features.
     energy: Vec<f64>,
     batch: Option<Batch>,
@@ -99,6 +101,7 @@ struct Batch {
 }
 
 impl<'a> UpperObjective<'a> {
+    /// On data that were checked.
     pub fn new(
         data: TrainingData<'a>,
         lower: LowerLevel,
@@ -107,7 +110,13 @@ impl<'a> UpperObjective<'a> {
         n_components: usize,
     ) -> Self {
         let energy = energies(data.samples);
-        Self { data, lower, coder, objective, n_components, energy, batch: None, start: None, last: None }
+        let (atom_weights, batch, start, last) = (None, None, None, None);
+        Self { data, lower, coder, objective, n_components, atom_weights, energy, batch, start, last }
+    }
+
+    /// With weights of the l1 norm that were checked, one an atom.
+    pub fn with_atom_weights(self, atom_weights: Option<&'a [f64]>) -> Self {
+        Self { atom_weights, ..self }
     }
 
     /// Number of samples over all.
@@ -147,7 +156,10 @@ impl<'a> UpperObjective<'a> {
             return f64::NAN;
         }
         let (dictionary, head) = self.unflatten(x);
-        let problem = Problem::new(self.lower, dictionary);
+        let mut problem = Problem::new(self.lower, dictionary);
+        if let Some(weights) = self.atom_weights {
+            problem = problem.with_weights(weights).expect("weights were checked");
+        }
         let (TrainingData { samples, labels, weights }, scale) = self.view();
         let coded = encode_checked(&problem, samples, self.start.as_ref(), self.coder);
         let parts = Parts { problem: &problem, samples, codes: &coded.codes, weights, scale };
@@ -202,21 +214,15 @@ impl Smooth for UpperObjective<'_> {
 
 /// `|x_i - mean|^2` over the observed features, the mean of a feature being that of its observed values.
 fn energies(samples: Samples<'_>) -> Vec<f64> {
-    let (d, n) = (samples.n_features(), samples.n_samples());
-    let (mut sum, mut count, mut sample) = (vec![0.0; d], vec![n as f64; d], Sample::default());
-    for i in 0..n {
-        samples.load(i, &mut sample);
-        add_scaled(&mut sum, 1.0, &sample.values);
-        sample.missing.iter().for_each(|&t| count[t] -= 1.0);
-    }
-    let mean: Vec<f64> = sum.iter().zip(&count).map(|(s, c)| s / c.max(1.0)).collect();
+    let mean = samples.feature_means().expect("every feature was checked to be observed");
+    let mut sample = Sample::default();
     let mut distance = |i: usize| {
         samples.load(i, &mut sample);
         let mut centred: Vec<f64> = sample.values.iter().zip(&mean).map(|(x, m)| x - m).collect();
         sample.blank(&mut centred);
         dot(&centred, &centred)
     };
-    (0..n).map(&mut distance).collect()
+    (0..samples.n_samples()).map(&mut distance).collect()
 }
 
 /// `|X - C D|^2` over the observed features, summed in the order of the samples.
@@ -292,9 +298,13 @@ mod tests {
         let data = TrainingData { samples, labels: Some(&labels), weights: Some(&weights) };
         let coder = CoderOptions { tolerance: 1e-13, max_iterations: 500 };
         let lower = LowerLevel { elastic_penalty: 0.1, ..LowerLevel::new(Loss::Squared, 0.1) };
-        for penalize_intercept in [false, true] {
+        let atom_weights = [1.5, 0.5, 1.0, 0.8, 2.0];
+        for (penalize_intercept, atom_weights) in
+            [(false, None), (true, None), (false, Some(&atom_weights[..]))]
+        {
             let objective = Objective::Logistic(Logistic { l2: 0.3, penalize_intercept });
-            let mut upper = UpperObjective::new(data, lower, coder, objective, k);
+            let mut upper =
+                UpperObjective::new(data, lower, coder, objective, k).with_atom_weights(atom_weights);
             let mut x = testkit::unit_columns(d, k, 2);
             x.extend(testkit::normal_vector(k + 1, 3));
             assert_eq!(x.len(), upper.n_variables());

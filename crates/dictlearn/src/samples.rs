@@ -5,8 +5,8 @@
 //! of its observed features only (losses sum over these, never over the others).
 
 use crate::error::Error;
-use faer::MatRef;
-use linalg::columns::column;
+use faer::{Mat, MatRef};
+use linalg::columns::{column, column_mut};
 
 /// A view of samples, cheap to copy.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +160,60 @@ impl<'a> Samples<'a> {
         }
     }
 
+    /// How many samples observe each feature, at least one.
+    ///
+    /// # Errors
+    /// Names a feature that no sample observes.
+    pub fn observations(&self) -> Result<Vec<f64>, Error> {
+        let n_samples = self.n_samples();
+        let mut counts = vec![n_samples as f64; self.n_features()];
+        if self.missing {
+            let mut sample = Sample::default();
+            for i in 0..n_samples {
+                self.load(i, &mut sample);
+                sample.missing.iter().for_each(|&t| counts[t] -= 1.0);
+            }
+        }
+        match counts.iter().position(|&count| count == 0.0) {
+            Some(column) => Err(Error::Unobserved { column, n_samples }),
+            None => Ok(counts),
+        }
+    }
+
+    /// The mean of the observed values of each feature.
+    ///
+    /// # Errors
+    /// Names a feature that no sample observes.
+    pub fn feature_means(&self) -> Result<Vec<f64>, Error> {
+        let counts = self.observations()?;
+        let (mut sums, mut sample) = (vec![0.0; self.n_features()], Sample::default());
+        for i in 0..self.n_samples() {
+            self.load(i, &mut sample);
+            linalg::columns::add_scaled(&mut sums, 1.0, &sample.values);
+        }
+        Ok(sums.iter().zip(&counts).map(|(sum, count)| sum / count).collect())
+    }
+
+    /// A copy, `d x n`, in which missing entries have the value given for their feature.
+    pub fn filled(&self, values: &[f64]) -> Mat<f64> {
+        let (mut out, mut sample) = (Mat::zeros(self.n_features(), self.n_samples()), Sample::default());
+        for i in 0..self.n_samples() {
+            self.load(i, &mut sample);
+            let to = column_mut(out.as_mut(), i);
+            to.copy_from_slice(&sample.values);
+            sample.missing.iter().for_each(|&t| to[t] = values[t]);
+        }
+        out
+    }
+
+    /// The matrix itself where it is one of `f64`, whole and without missing features.
+    pub(crate) fn as_matrix(&self) -> Option<MatRef<'a, f64>> {
+        match self.values {
+            Values::Double(columns) if self.selection.is_none() && !self.missing => Some(columns),
+            _ => None,
+        }
+    }
+
     /// Whether every entry is finite, or missing where that is allowed.
     ///
     /// # Errors
@@ -220,6 +274,17 @@ mod tests {
         assert_eq!(second.missing, [0, 1]);
         assert_eq!(second.observed(&[7.0, 8.0, 9.0]), [9.0]);
         assert_eq!(first.observed(&[7.0, 8.0, 9.0]), [7.0, 9.0]);
+        assert_eq!(samples.observations(), Err(Error::Unobserved { column: 1, n_samples: 2 }));
+        let values = [1.0, f64::NAN, 3.0, f64::NAN, 5.0, 6.0];
+        let samples = Samples::from(MatRef::from_column_major_slice(&values, 3, 2)).with_missing();
+        assert_eq!(samples.observations(), Ok(vec![1.0, 1.0, 2.0]));
+        let means = samples.feature_means().expect("every feature is observed");
+        assert_eq!(means, [1.0, 5.0, 4.5]);
+        let filled = samples.filled(&means);
+        assert_eq!(
+            (column(filled.as_ref(), 0), column(filled.as_ref(), 1)),
+            (&[1.0, 5.0, 3.0][..], &[1.0, 5.0, 6.0][..])
+        );
         let infinite = [f64::INFINITY];
         let samples = Samples::from(MatRef::from_column_major_slice(&infinite, 1, 1)).with_missing();
         assert!(samples.check().is_err());

@@ -93,7 +93,7 @@ fn iterate(golden: &Golden, array: &str, i: usize) -> Vec<f64> {
 }
 
 fn learner(golden: &Golden) -> Learner {
-    Learner { lower: golden.lower(), coder: EXACT, constraint: Constraint::FrobeniusSphere }
+    Learner { lower: golden.lower(), weights: None, coder: EXACT, constraint: Constraint::FrobeniusSphere }
 }
 
 fn descent(optimizer: Optimizer) -> DescentOptions {

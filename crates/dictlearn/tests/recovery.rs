@@ -32,7 +32,7 @@ fn learn(signal: &Synthetic, loss: Loss, regularization: f64, seed: u64) -> Lear
     let start = Initialization::Samples.draw(samples, N_ATOMS, seed).unwrap();
     let lower = LowerLevel { elastic_penalty: 0.01, ..LowerLevel::new(loss, regularization) };
     let coder = CoderOptions { tolerance: 1e-8, ..CoderOptions::default() };
-    let learner = Learner { lower, coder, constraint: Constraint::UnitSphere };
+    let learner = Learner { lower, weights: None, coder, constraint: Constraint::UnitSphere };
     let optimizer = Optimizer::ProximalGradient {
         acceleration: true,
         restart: true,

@@ -66,6 +66,10 @@ pub struct FileSource {
     pub positive: Option<Vec<f64>>,
     /// Weights of the samples in the upper level.
     pub weights: Option<ArrayFile>,
+    /// Whether NaN in the samples is a missing feature instead of an error.
+    pub missing: bool,
+    /// Which features are observed; what is masked is missing.
+    pub mask: Option<ArrayFile>,
     /// Share of samples held out, in [0, 1).
     pub test_fraction: f64,
 }
@@ -78,8 +82,8 @@ impl FileSource {
 
     /// Whether any file is a .csv, so that delimiter and header matter (the same for all of them).
     pub fn reads_csv(&self) -> bool {
-        let files = [Some(&self.samples), self.labels.as_ref(), self.weights.as_ref()];
-        files.into_iter().flatten().any(|file| file.has_ending("csv"))
+        let others = [&self.labels, &self.weights, &self.mask].map(Option::as_ref);
+        others.into_iter().chain([Some(&self.samples)]).flatten().any(|file| file.has_ending("csv"))
     }
 }
 
@@ -112,10 +116,21 @@ pub enum Init {
 pub struct Coding {
     /// The problem of one sample.
     pub lower: LowerLevel,
+    /// Weights of the l1 norm; `None`: all 1.
+    pub weights: Option<AtomWeights>,
     /// How far it is solved.
     pub options: CoderOptions,
     /// Whether a sample that is not converged fails the run.
     pub require_convergence: bool,
+}
+
+/// Weights of the l1 norm, one an atom.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AtomWeights {
+    /// Finite numbers that are not negative, as many as atoms.
+    List(Vec<f64>),
+    /// From a file.
+    File(ArrayFile),
 }
 
 /// The upper level without a task.

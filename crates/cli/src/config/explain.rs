@@ -69,7 +69,8 @@ fn wrong_type(message: &str, path: &str, span: Option<Range<usize>>, text: &Text
                 .help(format!("accepted: {accepted}"))
         }
         Some(accepted) => {
-            let quotes = found.starts_with(['"', '\'']) && !accepted.contains("string");
+            let is_text = ["string", "file ="].iter().any(|words| accepted.contains(words));
+            let quotes = found.starts_with(['"', '\'']) && !is_text;
             let hint = if quotes {
                 "; take the quotes off"
             } else if found.parse::<i128>().is_ok_and(|integer| i64::try_from(integer).is_err()) {

@@ -1,9 +1,11 @@
-//! Values with two written forms, a column by name or index, and a file by path or by table.
+//! Values with two written forms: a column by name or index, a file by path or by table, weights by list or by file,
+//! NaN as a word or as the number.
 //!
 //! Deserialised by hand: `untagged` would try one form after the other and lose the place of an error.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use std::fmt;
 use toml::Spanned;
 
@@ -35,6 +37,46 @@ impl<'de> Deserialize<'de> for Column {
             }
         }
         deserializer.deserialize_any(ColumnVisitor)
+    }
+}
+
+/// What NaN in the samples is.
+#[derive(Clone, Copy, Debug)]
+pub enum Missing {
+    /// An error.
+    Refuse,
+    /// A missing feature.
+    Nan,
+}
+
+impl<'de> Deserialize<'de> for Missing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MissingVisitor;
+        impl Visitor<'_> for MissingVisitor {
+            type Value = Missing;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"refuse\" or \"nan\"")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Missing, E> {
+                match name {
+                    "refuse" => Ok(Missing::Refuse),
+                    "nan" => Ok(Missing::Nan),
+                    other => Err(E::unknown_variant(other, &["refuse", "nan"])),
+                }
+            }
+
+            /// Without quotes `nan` is a number of TOML.
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Missing, E> {
+                if number.is_nan() {
+                    Ok(Missing::Nan)
+                } else {
+                    Err(E::invalid_type(Unexpected::Float(number), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(MissingVisitor)
     }
 }
 
@@ -77,5 +119,44 @@ impl<'de> Deserialize<'de> for AtomFile {
             }
         }
         deserializer.deserialize_any(AtomFileVisitor)
+    }
+}
+
+/// Weights of the atoms: a list, or a table that names a file.
+#[derive(Debug)]
+pub enum AtomWeights {
+    /// One number an atom.
+    List(Vec<f64>),
+    /// A file of them; `None` where the table is empty.
+    File(Option<AtomFile>),
+}
+
+/// The long form of [`AtomWeights`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AtomWeightsTable {
+    file: Option<AtomFile>,
+}
+
+impl<'de> Deserialize<'de> for AtomWeights {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AtomWeightsVisitor;
+        impl<'de> Visitor<'de> for AtomWeightsVisitor {
+            type Value = AtomWeights;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of numbers or a file")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<AtomWeights, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(AtomWeights::List)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AtomWeights, A::Error> {
+                let table = AtomWeightsTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(AtomWeights::File(table.file))
+            }
+        }
+        deserializer.deserialize_any(AtomWeightsVisitor)
     }
 }

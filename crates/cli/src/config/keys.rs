@@ -67,6 +67,7 @@ const SCHEDULES: Accepts = Accepts::OneOf(
     "\"constant\" | { exponential = { decay = 0.99 } } | { cosine = { last = 0.0 } } | { inverse_time = { t0 = 100.0 } }",
 );
 const DATA_PATH: Accepts = Accepts::Other("path", "a .npy, .npz or .csv file, relative to the config file");
+const ATOM_PATH: Accepts = Accepts::Other("path", "a .npy or .npz file, relative to the config file");
 const ARRAY_NAME: Accepts = Accepts::Other("string", "name of an array inside the .npz");
 
 const fn interval(low: f64, low_included: bool, high: f64, high_included: bool) -> Interval {
@@ -115,14 +116,17 @@ pub const KEYS: &[Key] = {
     unset("data.file.positive", Other("list of numbers", "finite numbers, at least one, each at most once"), "the larger of exactly two values", "label values of class 1"),
     unset("data.file.weights", DATA_PATH, "all 1", "weight of each sample in the upper level, not negative"),
     unset("data.file.weights_array", ARRAY_NAME, "the only array", "array that holds the weights"),
+    value("data.file.missing", OneOf("\"refuse\" | \"nan\""), "\"refuse\"", "what NaN (in a .csv also an empty field) in the samples is: an error, or a missing feature, which no loss, mean or norm counts"),
+    unset("data.file.mask", DATA_PATH, "nothing is masked", "array of the samples' shape: 1 or true where a feature is observed, 0 or false where it is missing, whatever the samples hold there"),
+    unset("data.file.mask_array", ARRAY_NAME, "the only array", "array that holds the mask"),
     value("data.file.test_fraction", Number(BELOW_ONE), "0.0", "share of the samples held out, stratified by label where there are labels"),
     value("data.preprocessing.scale", NonZero, "1.0", "factor of every sample; applied first"),
-    value("data.preprocessing.center", Boolean, "false", "subtract the mean of the training samples; applied second"),
-    value("data.preprocessing.unit_norm", Boolean, "false", "divide each sample by its Euclidean norm; applied last"),
+    value("data.preprocessing.center", Boolean, "false", "subtract the mean of the training samples, of a feature over those that observe it; applied second"),
+    value("data.preprocessing.unit_norm", Boolean, "false", "divide each sample by the Euclidean norm of its observed features; applied last"),
     required("dictionary.n_components", Integer(1, MOST), "100", "atoms to learn"),
-    value("dictionary.init", OneOf("\"svd\" | \"samples\" | \"random\" | { file = \"d.npy\" } | { file = { path = \"d.npz\", array = \"D\" } }"), "\"svd\"", "where the dictionary starts: leading right singular vectors of the samples, random samples, Gaussian atoms, or a file"),
-    unset("dictionary.init.file", Other("path", "a .npy or .npz file, relative to the config file"), "another start", "atoms to start from, one a row; short for `{ path = .. }`"),
-    unset("dictionary.init.file.path", Other("path", "a .npy or .npz file, relative to the config file"), "another start", "atoms to start from, one a row"),
+    value("dictionary.init", OneOf("\"svd\" | \"samples\" | \"random\" | { file = \"d.npy\" } | { file = { path = \"d.npz\", array = \"D\" } }"), "\"svd\"", "where the dictionary starts: leading right singular vectors of the samples, random samples (missing features have the mean of the observed values in both), Gaussian atoms, or a file"),
+    unset("dictionary.init.file", ATOM_PATH, "another start", "atoms to start from, one a row; short for `{ path = .. }`"),
+    unset("dictionary.init.file.path", ATOM_PATH, "another start", "atoms to start from, one a row"),
     unset("dictionary.init.file.array", ARRAY_NAME, "the only array", "array that holds the atoms"),
     value("dictionary.constraint", OneOf("\"unit_sphere\" | \"unit_ball\" | \"frobenius_sphere\""), "\"unit_sphere\"", "set of dictionaries: every atom has norm 1, every atom has norm at most 1, or the whole matrix has norm 1"),
     value("coding.loss", OneOf("\"squared\" | { huber = { delta = 0.01 } } | { power = { exponent = 2.1 } }"), "\"squared\"", "loss of a residual entry r, summed: r^2/2, Huber (r^2/2 up to delta, linear beyond), or |r|^exponent without a factor"),
@@ -131,6 +135,11 @@ pub const KEYS: &[Key] = {
     required("coding.regularization", Number(NOT_NEGATIVE), "0.1", "weight of the l1 norm of a code"),
     value("coding.elastic_penalty", Number(NOT_NEGATIVE), "0.0", "ridge relative to `regularization`: adds regularization elastic_penalty/2 |c|^2"),
     value("coding.l2_regularization", Number(NOT_NEGATIVE), "0.0", "absolute ridge: adds l2_regularization/2 |c|^2"),
+    value("coding.non_negative", Boolean, "false", "whether codes are restricted to c >= 0"),
+    unset("coding.weights", Other("list of numbers", "finite numbers >= 0, one per atom; or { file = \"w.npy\" } | { file = { path = \"w.npz\", array = \"w\" } }"), "all 1", "weight w_j of each atom in the l1 norm: regularization sum_j w_j |c_j|"),
+    unset("coding.weights.file", ATOM_PATH, "the list, or all 1", "weights in a file, one per atom; short for `{ path = .. }`"),
+    unset("coding.weights.file.path", ATOM_PATH, "the list, or all 1", "weights in a file, one per atom"),
+    unset("coding.weights.file.array", ARRAY_NAME, "the only array", "array that holds the weights"),
     value("coding.tolerance", Number(interval(1e-14, true, 1e-2, true)), "1e-10", "largest accepted KKT violation of a code, relative to `regularization`"),
     value("coding.max_iterations", Integer(1, NO_BOUND), "1000", "iterations per sample at most"),
     value("coding.require_convergence", Boolean, "false", "end with exit code 3 when a sample is not converged"),

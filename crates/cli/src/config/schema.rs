@@ -5,7 +5,7 @@
 //! a negative count is a range error with a sentence of ours.
 //! No `flatten`, no `untagged`: they lose the place of an error.
 
-use super::forms::{AtomFile, Column};
+use super::forms::{AtomFile, AtomWeights, Column, Missing};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -104,6 +104,12 @@ pub struct File {
     pub weights: Value<String>,
     /// Array inside the weights' .npz.
     pub weights_array: Value<String>,
+    /// What NaN in the samples is.
+    pub missing: Value<Missing>,
+    /// Path of the mask of the samples.
+    pub mask: Value<String>,
+    /// Array inside the mask's .npz.
+    pub mask_array: Value<String>,
     /// Share of samples held out.
     pub test_fraction: Value<f64>,
 }
@@ -182,6 +188,10 @@ pub struct Coding {
     pub elastic_penalty: Value<f64>,
     /// Absolute ridge.
     pub l2_regularization: Value<f64>,
+    /// Codes are not negative.
+    pub non_negative: Value<bool>,
+    /// Weights of the l1 norm.
+    pub weights: Value<AtomWeights>,
     /// Largest accepted KKT violation relative to `regularization`.
     pub tolerance: Value<f64>,
     /// Iterations per sample at most.

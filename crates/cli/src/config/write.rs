@@ -4,7 +4,8 @@
 //! written with as many digits as it takes, paths as they resolved. A key without a value becomes a comment.
 
 use super::experiment::{
-    CodesFormat, Coding, Dictionary, Experiment, FileSource, Init, Source, Task, TaskStart, Unsupervised,
+    AtomWeights, CodesFormat, Coding, Dictionary, Experiment, FileSource, Init, Source, Task, TaskStart,
+    Unsupervised,
 };
 use super::keys::{self, Default};
 use crate::files::read::ArrayFile;
@@ -103,6 +104,14 @@ fn array(file: &ArrayFile) -> Option<String> {
     file.array.as_deref().map(quoted)
 }
 
+/// A file as the value of a choice.
+fn file_choice(file: &ArrayFile) -> String {
+    match array(file) {
+        None => format!("{{ file = {} }}", path(file)),
+        Some(array) => format!("{{ file = {{ path = {}, array = {array} }} }}", path(file)),
+    }
+}
+
 fn source(out: &mut Writer, source: &Source) {
     match source {
         Source::Synthetic { options, test_fraction } => {
@@ -143,6 +152,9 @@ fn file_source(out: &mut Writer, file: &FileSource) {
     out.optional("positive", file.positive.as_deref().map(list));
     out.optional("weights", file.weights.as_ref().map(path));
     out.optional("weights_array", file.weights.as_ref().and_then(array));
+    out.key("missing", if file.missing { "\"nan\"" } else { "\"refuse\"" });
+    out.optional("mask", file.mask.as_ref().map(path));
+    out.optional("mask_array", file.mask.as_ref().and_then(array));
     out.key("test_fraction", number(file.test_fraction));
 }
 
@@ -174,10 +186,7 @@ fn dictionary(out: &mut Writer, dictionary: &Dictionary) {
             Init::Svd => "\"svd\"".to_owned(),
             Init::Samples => "\"samples\"".to_owned(),
             Init::Random => "\"random\"".to_owned(),
-            Init::File(file) => match array(file) {
-                None => format!("{{ file = {} }}", path(file)),
-                Some(array) => format!("{{ file = {{ path = {}, array = {array} }} }}", path(file)),
-            },
+            Init::File(file) => file_choice(file),
         },
     );
     out.key(
@@ -203,6 +212,12 @@ fn coding(out: &mut Writer, coding: &Coding) {
     out.key("regularization", number(coding.lower.regularization));
     out.key("elastic_penalty", number(coding.lower.elastic_penalty));
     out.key("l2_regularization", number(coding.lower.l2_regularization));
+    out.key("non_negative", coding.lower.non_negative);
+    let weights = coding.weights.as_ref().map(|weights| match weights {
+        AtomWeights::List(weights) => list(weights),
+        AtomWeights::File(file) => file_choice(file),
+    });
+    out.optional("weights", weights);
     out.key("tolerance", number(coding.options.tolerance));
     out.key("max_iterations", coding.options.max_iterations);
     out.key("require_convergence", coding.require_convergence);

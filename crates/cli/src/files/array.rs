@@ -58,8 +58,18 @@ impl Samples {
     /// # Errors
     /// The first value that is not (features before labels), with its place.
     pub fn require_finite(&self) -> Result<(), NonFinite> {
-        if let Some((row, column, value)) = first_non_finite(&self.array) {
-            return Err(self.non_finite(row, Some(column), value));
+        self.require_finite_unless(|_| false)
+    }
+
+    /// As [`Samples::require_finite`], but the features that `may_be_nan` (by their place in `array.data`) may be NaN.
+    ///
+    /// # Errors
+    /// The first other value that is not finite, with its place.
+    pub fn require_finite_unless(&self, may_be_nan: impl Fn(usize) -> bool) -> Result<(), NonFinite> {
+        let Array { columns, data, .. } = &self.array;
+        let is_right = |k: usize| data[k].is_finite() || (data[k].is_nan() && may_be_nan(k));
+        if let Some(k) = (0..data.len()).find(|&k| !is_right(k)) {
+            return Err(self.non_finite(k / columns, Some(k % columns), data[k]));
         }
         let labels = self.labels.as_deref().unwrap_or_default();
         match labels.iter().position(|y| !y.is_finite()) {
@@ -77,18 +87,23 @@ impl Samples {
 
 impl Origin {
     /// `array "X", row 3, column 5`, `row 3 (line 5), column 5 ("width")`; the label column is `None`.
-    fn place(&self, row: usize, column: Option<usize>) -> String {
+    pub fn place(&self, row: usize, column: Option<usize>) -> String {
         let array =
             self.array.as_ref().map_or(String::new(), |name| format!("array {}, ", quoted(name.as_bytes())));
         let column = match column {
             None => "label".to_owned(),
-            Some(j) => match self.column_names.get(j) {
-                Some(name) => format!("column {j} ({})", quoted(name.as_bytes())),
-                None => format!("column {j}"),
-            },
+            Some(j) => self.column(j),
         };
         let line = self.lines.get(row).map_or(String::new(), |line| format!(" (line {line})"));
         format!("{array}row {row}{line}, {column}")
+    }
+
+    /// `column 5`, with its name where there is a header: `column 5 ("width")`.
+    pub fn column(&self, j: usize) -> String {
+        match self.column_names.get(j) {
+            Some(name) => format!("column {j} ({})", quoted(name.as_bytes())),
+            None => format!("column {j}"),
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Values {
     pub fn into_labels(self) -> Result<Vec<f64>, NpyError> {
         match self.shape[..] {
             [_] | [_, 1] => Ok(self.data),
-            _ => Err(self.dimensions("1 dimension or a single column: save one label per sample")),
+            _ => Err(self.dimensions("1 dimension or a single column: save one number per row")),
         }
     }
 

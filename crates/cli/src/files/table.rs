@@ -2,7 +2,8 @@
 //!
 //! The first row is a header if any of its cells is not a number (or by order of [`HeaderRow`]). Quotes and line ends
 //! follow RFC 4180, white space around cells is dropped, blank lines are skipped, a UTF-8 mark at the start too.
-//! `nan` and `inf` are numbers here; [`Samples::require_finite`](super::array::Samples::require_finite) refuses them.
+//! `nan` and `inf` are numbers here; [`Samples::require_finite`](super::array::Samples::require_finite) refuses them. An
+//! empty cell is an error, or NaN where that is asked for (but a line of one empty cell is a blank line).
 //! Cost: one pass over the text, which is held in memory.
 
 use super::array::{Array, name_list, quoted, suggestion};
@@ -17,11 +18,13 @@ pub struct TableOptions {
     pub header: HeaderRow,
     /// The column split off as labels; default none.
     pub label: Option<Column>,
+    /// Whether an empty cell is NaN; default: it is an error.
+    pub empty_is_nan: bool,
 }
 
 impl Default for TableOptions {
     fn default() -> Self {
-        Self { delimiter: b',', header: HeaderRow::Auto, label: None }
+        Self { delimiter: b',', header: HeaderRow::Auto, label: None, empty_is_nan: false }
     }
 }
 
@@ -103,7 +106,7 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
     let first_line = rows.next(&mut record).ok_or(CsvError::Empty { after: "" })?;
     let columns = record.len();
     let (mut next, mut column_names) = (Some(first_line), Vec::new());
-    if is_header(&record, options.header) {
+    if is_header(&record, options) {
         column_names.extend(record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()));
         next = rows.next(&mut record);
     }
@@ -114,7 +117,7 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
             return Err(CsvError::Ragged { line, found, expected: columns, first_line, hint });
         }
         for (j, cell) in record.iter().enumerate() {
-            data.push(number(cell).ok_or_else(|| not_a_number(line, j, &column_names, cell))?);
+            data.push(number(cell, options).ok_or_else(|| not_a_number(line, j, &column_names, cell))?);
         }
         lines.push(line);
         next = rows.next(&mut record);
@@ -126,9 +129,9 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
     Ok(Table { array, labels: None, column_names, lines })
 }
 
-fn is_header(first: &csv::ByteRecord, header: HeaderRow) -> bool {
-    match header {
-        HeaderRow::Auto => first.iter().any(|cell| number(cell).is_none()),
+fn is_header(first: &csv::ByteRecord, options: &TableOptions) -> bool {
+    match options.header {
+        HeaderRow::Auto => first.iter().any(|cell| number(cell, options).is_none()),
         HeaderRow::Present => true,
         HeaderRow::Absent => false,
     }
@@ -214,7 +217,10 @@ impl<'a> Rows<'a> {
 }
 
 /// The number that a cell spells, as Rust reads it: `1`, `-2.5e-3`, `nan`, `inf`.
-fn number(cell: &[u8]) -> Option<f64> {
+fn number(cell: &[u8], options: &TableOptions) -> Option<f64> {
+    if cell.is_empty() && options.empty_is_nan {
+        return Some(f64::NAN);
+    }
     str::from_utf8(cell).ok()?.parse().ok()
 }
 

@@ -151,6 +151,18 @@ fn sphere() {
 }
 
 #[test]
+fn missing() {
+    let done = Done::run("missing");
+    done.check();
+    let [samples, codes] =
+        ["samples, means where missing", "codes without task"].map(|features| done.accuracy(features));
+    // One of 60 held-out images is 0.017.
+    assert!(samples > 0.88 && codes > 0.92, "{samples} {codes}");
+    assert!((0.68..0.72).contains(&done.number("/without_task/explained_variance")));
+    assert!(done.results.codes().values().iter().all(|c| *c > 0.0));
+}
+
+#[test]
 fn digits_are_told_apart() {
     let done = digits();
     done.check();
@@ -175,6 +187,7 @@ fn the_resolved_config_reruns_to_the_same_results() {
         ("abs", &[]),
         ("huber", &[]),
         ("sphere", &[]),
+        ("missing", &[]),
         ("digits", &["--set", "learn.max_iterations=2", "--set", "task.learn.max_iterations=2"]),
     ] {
         let lab = Lab::with(&config(name));

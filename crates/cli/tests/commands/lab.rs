@@ -88,8 +88,9 @@ impl Lab {
     }
 }
 
-/// The text of a config of the repository.
+/// The text of a config of the repository, with its data where they are for a copy elsewhere.
 pub fn config(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(format!("{name}.toml"));
-    fs::read_to_string(path).unwrap()
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = fs::read_to_string(root.join("configs").join(format!("{name}.toml"))).unwrap();
+    text.replace("../data/", &format!("{}/", root.join("data").display()))
 }

@@ -6,6 +6,8 @@ mod outputs;
 mod threads;
 mod refusals;
 mod data_files;
+mod missing;
+mod coding;
 mod weights;
 #[cfg(unix)]
 mod interrupt;

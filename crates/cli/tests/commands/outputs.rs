@@ -1,7 +1,8 @@
 //! The files of a run against each other and against the mathematics: `x ~ D c`, one row of `codes.npz` a sample.
 //!
-//! For the loss `phi` with slopes `phi'`, residual `r = x - D c`, ridge `rho` and l1 weight `lambda`:
-//! `g_j = d_j . phi'(r) - rho c_j` equals `lambda sign(c_j)` on the support and is at most `lambda` elsewhere.
+//! For the loss `phi` with slopes `phi'`, residual `r = x - D c` (0 where features are missing), ridge `rho` and l1 weight
+//! `lambda w_j`: `g_j = d_j . phi'(r) - rho c_j` equals `lambda w_j sign(c_j)` on the support and `|g_j|` (for non-negative
+//! codes `g_j`) is at most `lambda w_j` elsewhere.
 
 use cli::config::Experiment;
 use cli::config::experiment::Unsupervised;
@@ -31,6 +32,22 @@ fn of_every_loss_and_constraint() {
     ] {
         let sets: Vec<&str> = more.iter().flat_map(|set| ["--set", *set]).collect();
         consistent(&Lab::with(&config(name)).results(&sets));
+    }
+}
+
+/// Missing features, non-negative codes, weighted atoms and Huber's loss at once, with a task.
+#[test]
+fn of_missing_features_and_weighted_atoms() {
+    let weights: Vec<f64> = (0..24).map(|j| 0.5 + f64::from(j % 5) / 4.0).collect();
+    let weights = format!("coding.weights={weights:?}");
+    let more = ["task.logistic.l2=0.1", "task.learn.max_iterations=20", "data.preprocessing.center=true"];
+    for constraint in ["unit_sphere", "unit_ball"] {
+        let constraint = format!("dictionary.constraint={constraint}");
+        let sets = [&more[..], &[weights.as_str(), constraint.as_str()]].concat();
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+        let results = Lab::with(&config("missing")).results(&sets);
+        consistent(&results);
+        assert!(results.number("/shapes/n_missing") > 3000.0);
     }
 }
 
@@ -79,14 +96,14 @@ pub fn consistent(results: &Results) {
     }
     let codes = results.codes();
     for part in [Some(training), data.held_out.as_ref()].into_iter().flatten() {
-        solved(&experiment, dictionary.as_ref(), part, &codes.select(&part.rows));
+        solved(&experiment, &data, dictionary.as_ref(), part, &codes.select(&part.rows));
     }
     let fitted = codes.select(&training.rows);
     summary_of_codes(results, "/with_task", dictionary.as_ref(), training, &fitted);
     task(results, &experiment, training, &fitted);
-    let before = encoded(&experiment, without_task.as_ref(), training);
+    let before = encoded(&experiment, &data, without_task.as_ref(), training);
     summary_of_codes(results, "/without_task", without_task.as_ref(), training, &before);
-    let objective = unsupervised(&experiment, without_task.as_ref(), training, &before);
+    let objective = unsupervised(&experiment, &data, without_task.as_ref(), &before);
     assert_close(results.number("/without_task/objective"), objective, 1e-9, 0.0);
     assert_close(results.number("/coherence"), coherence(dictionary.as_ref()), 1e-12, 0.0);
     history(results, &data);
@@ -101,15 +118,18 @@ fn in_its_set(constraint: Constraint, dictionary: MatRef<'_, f64>) {
     }
 }
 
-/// Residuals of a part of the samples, one column a sample.
+/// Residuals of a part of the samples, one column a sample; 0 where features are missing.
 fn residuals(dictionary: MatRef<'_, f64>, part: &Part, codes: &Codes) -> Mat<f64> {
     let at = |t: usize, i: usize| codes.row(i).iter().map(|(j, c)| c * dictionary[(t, j)]).sum::<f64>();
-    Mat::from_fn(dictionary.nrows(), codes.n_samples(), |t, i| part.samples[(t, i)] - at(t, i))
+    Mat::from_fn(dictionary.nrows(), codes.n_samples(), |t, i| match part.samples[(t, i)] {
+        x if x.is_nan() => 0.0,
+        x => x - at(t, i),
+    })
 }
 
 /// The codes satisfy the optimality conditions and are those of the library.
-fn solved(experiment: &Experiment, dictionary: MatRef<'_, f64>, part: &Part, codes: &Codes) {
-    let LowerLevel { loss, regularization, .. } = experiment.coding.lower;
+fn solved(experiment: &Experiment, data: &Data, dictionary: MatRef<'_, f64>, part: &Part, codes: &Codes) {
+    let LowerLevel { loss, regularization, non_negative, .. } = experiment.coding.lower;
     let tolerance = 2.0 * experiment.coding.options.tolerance * regularization;
     let residuals = residuals(dictionary, part, codes);
     let dense = codes.to_dense_columns();
@@ -117,24 +137,35 @@ fn solved(experiment: &Experiment, dictionary: MatRef<'_, f64>, part: &Part, cod
         let slopes: Vec<f64> = column(residuals.as_ref(), i).iter().map(|&r| loss.slope(r)).collect();
         for (j, &c) in column(dense.as_ref(), i).iter().enumerate() {
             let g = dot(column(dictionary, j), &slopes) - experiment.coding.lower.ridge() * c;
+            let threshold = regularization * data.atom_weights.as_ref().map_or(1.0, |weights| weights[j]);
+            let size = if non_negative { g } else { g.abs() };
             let violation = if c == 0.0 {
-                (g.abs() - regularization).max(0.0)
+                (size - threshold).max(0.0)
             } else {
-                (g - regularization * c.signum()).abs()
+                assert!(c > 0.0 || !non_negative, "sample {i}, atom {j}, code {c}");
+                (g - threshold * c.signum()).abs()
             };
             assert!(violation <= tolerance, "sample {i}, atom {j}, code {c}: {violation:e} > {tolerance:e}");
         }
     }
-    let again = encoded(experiment, dictionary, part).to_dense_columns();
+    let again = encoded(experiment, data, dictionary, part).to_dense_columns();
     let scale = codes.values().iter().fold(0.0_f64, |largest, c| largest.max(c.abs()));
     for i in 0..codes.n_samples() {
         assert_slices_close(column(dense.as_ref(), i), column(again.as_ref(), i), 0.0, 1e-7 * scale);
     }
 }
 
-fn encoded(experiment: &Experiment, dictionary: MatRef<'_, f64>, part: &Part) -> Codes {
+fn problem(experiment: &Experiment, data: &Data, dictionary: MatRef<'_, f64>) -> Problem {
     let problem = Problem::new(experiment.coding.lower, dictionary);
-    encode(&problem, part.samples.as_ref(), None, experiment.coding.options).unwrap().codes
+    match &data.atom_weights {
+        Some(weights) => problem.with_weights(weights).unwrap(),
+        None => problem,
+    }
+}
+
+fn encoded(experiment: &Experiment, data: &Data, dictionary: MatRef<'_, f64>, part: &Part) -> Codes {
+    let problem = problem(experiment, data, dictionary);
+    encode(&problem, part.view(), None, experiment.coding.options).unwrap().codes
 }
 
 /// Nonzeros and explained variance, `1 - |X - D C|^2 / |X - mean|^2`, are those of the codes.
@@ -146,9 +177,10 @@ fn summary_of_codes(results: &Results, stage: &str, dictionary: MatRef<'_, f64>,
     let square = |x: f64| x * x;
     let (mut unexplained, mut total) = (0.0, 0.0);
     for t in 0..dictionary.nrows() {
-        let mean = (0..n).map(|i| part.samples[(t, i)]).sum::<f64>() / n as f64;
+        let observed: Vec<f64> = (0..n).map(|i| part.samples[(t, i)]).filter(|x| !x.is_nan()).collect();
+        let mean = observed.iter().sum::<f64>() / observed.len() as f64;
         unexplained += (0..n).map(|i| square(residuals[(t, i)])).sum::<f64>();
-        total += (0..n).map(|i| square(part.samples[(t, i)] - mean)).sum::<f64>();
+        total += observed.iter().map(|x| square(x - mean)).sum::<f64>();
     }
     let explained = 1.0 - unexplained / total;
     assert_close(results.number(&format!("{stage}/explained_variance")), explained, 0.0, 1e-9);
@@ -169,14 +201,14 @@ fn task(results: &Results, experiment: &Experiment, training: &Part, codes: &Cod
     assert_close(results.number("/with_task/objective"), loss + ridge, 1e-9, 0.0);
 }
 
-fn unsupervised(experiment: &Experiment, dictionary: MatRef<'_, f64>, part: &Part, codes: &Codes) -> f64 {
+fn unsupervised(experiment: &Experiment, data: &Data, dictionary: MatRef<'_, f64>, codes: &Codes) -> f64 {
     let lower = experiment.coding.lower;
-    let residuals = residuals(dictionary, part, codes);
+    let residuals = residuals(dictionary, &data.training, codes);
     let fit: f64 = (0..codes.n_samples()).map(|i| lower.loss.sum(column(residuals.as_ref(), i))).sum();
     match experiment.learn.objective {
         Unsupervised::Reconstruction => fit,
         Unsupervised::Full => {
-            let problem = Problem::new(lower, dictionary);
+            let problem = problem(experiment, data, dictionary);
             fit + codes.rows().map(|code| problem.penalty(code)).sum::<f64>()
         }
     }

@@ -309,6 +309,73 @@ fn of_weights() {
     }
 }
 
+/// Row 0 of the mask with this value in column 1.
+fn mask_with(value: f64) -> Vec<u8> {
+    let mut mask = vec![1.0; 3 * N];
+    mask[1] = value;
+    matrix(N, 3, &mask)
+}
+
+#[test]
+fn of_missing_features() {
+    let mut refusals = Refusals::default();
+    let (nan, csv, mask) = ("data.file.missing=nan", "data.file.samples=x.csv", "data.file.mask=m.npy");
+    let without = |kept: usize| {
+        move |lab: &Lab| {
+            let mut values = samples();
+            (0..N).filter(|&i| i != kept).for_each(|i| values[3 * i + 1] = f64::NAN);
+            lab.write("x.npy", &matrix(N, 3, &values));
+        }
+    };
+    refusals.after("empty field", |lab| lab.write("x.csv", b"a,b\n1,2\n,3\n"), &[csv]);
+    refusals.after("infinite", |lab| lab.write("x.npy", &samples_with(5, f64::INFINITY)), &[nan]);
+    refusals.after("column that no sample observes", without(N), &[nan]);
+    let table = |lab: &Lab| {
+        lab.write("x.csv", b"width,height\n1,\n2,\n");
+        lab.write("y.npy", &vector(&[0.0, 1.0]));
+    };
+    refusals.after("named column that no sample observes", table, &[nan, csv]);
+    let held_out = hold_out(N, Some(&labels()), 0.5, 0).1[0];
+    let half = [nan, "data.file.test_fraction=0.5", "evaluation.folds=2"];
+    refusals.after("column that only a held-out sample observes", without(held_out), &half);
+    let sample = |lab: &Lab| {
+        let mut values = samples();
+        values[6..9].fill(f64::NAN);
+        lab.write("x.npy", &matrix(N, 3, &values));
+    };
+    refusals.after("norm of nothing", sample, &[nan, "data.preprocessing.unit_norm=true"]);
+    let unlabelled = |lab: &Lab| lab.write("y.npy", &labels_with(2, f64::NAN));
+    refusals.after("missing label", unlabelled, &[nan]);
+    let other = |lab: &Lab| lab.write("m.npy", &matrix(3, N, &[1.0; 3 * N]));
+    refusals.after("mask of another shape", other, &[mask]);
+    refusals.after("mask of another value", |lab| lab.write("m.npy", &mask_with(0.5)), &[mask]);
+    let table = |lab: &Lab| lab.write("m.csv", b"a,b,c\n1,0,1\n1,nan,1\n");
+    refusals.after("short mask in a .csv", table, &["data.file.mask=m.csv"]);
+    let table = |lab: &Lab| lab.write("m.csv", format!("a,b,c\n1,nan,1\n{}", "1,1,1\n".repeat(9)).as_bytes());
+    refusals.after("mask of NaN in a .csv", table, &["data.file.mask=m.csv"]);
+    refusals.after("no mask", |_| (), &[mask]);
+    let beside = |lab: &Lab| {
+        lab.write("m.npy", &mask_with(0.0));
+        lab.write("x.npy", &samples_with(2, f64::NAN));
+    };
+    refusals.after("NaN beside the mask", beside, &[mask]);
+    refusals.check("of_missing_features");
+}
+
+#[test]
+fn of_atom_weights() {
+    let mut refusals = Refusals::default();
+    let named = "coding.weights.file=w.npy";
+    let write = |weights: &'static [f64]| move |lab: &Lab| lab.write("w.npy", &vector(weights));
+    refusals.after("other atoms", write(&[1.0; 4]), &[named]);
+    refusals.after("negative", write(&[1.0, 2.0, -0.5]), &[named]);
+    refusals.after("infinite", write(&[1.0, f64::INFINITY, 0.5]), &[named]);
+    refusals.after("two columns", |lab| lab.write("w.npy", &matrix(1, 3, &[1.0; 3])), &[named]);
+    refusals.after("no file", |_| (), &[named]);
+    refusals.after("list of other atoms", |_| (), &["coding.weights=[1, 2]"]);
+    refusals.check("of_atom_weights");
+}
+
 #[test]
 fn of_dictionaries() {
     let mut refusals = Refusals::default();

@@ -124,3 +124,21 @@ fn labels_alone() {
     source.table.label = name("class");
     assert_eq!(read_labels(&source).unwrap(), [2.0, 0.0]);
 }
+
+#[test]
+fn an_empty_cell_is_nan_where_that_is_asked_for() {
+    let options =
+        TableOptions { empty_is_nan: true, label: Some(Column::Index(2)), ..TableOptions::default() };
+    for text in ["a,b,c\n1,,0\n , 2,1\n", "1,,0\n\"\",2,1\n", ",,\n1,,0\n,2,1\n"] {
+        let table = read(text.as_bytes(), &options).unwrap();
+        let found = &table.array.data[table.array.data.len() - 4..];
+        assert!(
+            found[0] == 1.0 && found[1].is_nan() && found[2].is_nan() && found[3] == 2.0,
+            "{text}: {found:?}"
+        );
+        assert_eq!(table.labels.unwrap().split_off(table.lines.len() - 2), [0.0, 1.0]);
+        assert_eq!(table.lines.len(), if text.starts_with(",,") { 3 } else { 2 });
+    }
+    assert!(matches!(parse("1,\n2,3\n", None), Ok(Table { column_names, .. }) if column_names.len() == 2));
+    assert!(matches!(parse("2,3\n1,\n", None), Err(CsvError::Cell { line: 2, .. })));
+}

@@ -50,7 +50,7 @@ fn singular_systems_are_counted_at_every_step() {
     let first = Initialization::Samples.draw(signal.samples.as_ref(), 10, 5).unwrap();
     for (objective, expected) in [(Objective::Reconstruction, 60), (TASK, 60), (Objective::Full, 0)] {
         for optimizer in [proximal_gradient(true), sgd(1e-3)] {
-            let learner = Learner { lower, ..plain };
+            let learner = Learner { lower, ..plain.clone() };
             let learned =
                 learn(learner, data(&signal), first.as_ref(), objective, &descent(optimizer.clone(), 3))
                     .unwrap();

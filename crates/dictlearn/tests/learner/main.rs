@@ -4,6 +4,8 @@
 mod descents;
 mod refusals;
 mod results;
+mod weights;
+mod missing;
 
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::encode;
@@ -22,6 +24,7 @@ use linalg::columns::{column, column_norms, norm};
 use solvers::adam::Adam;
 use solvers::schedule::Schedule;
 use solvers::sgd::Sgd;
+use std::borrow::Borrow;
 use std::ops::ControlFlow;
 
 const K: usize = 6;
@@ -46,7 +49,8 @@ fn start(signal: &Synthetic) -> Mat<f64> {
 
 fn learner(constraint: Constraint) -> Learner {
     let lower = LowerLevel { elastic_penalty: 0.1, ..LowerLevel::new(Loss::Squared, 0.1) };
-    Learner { lower, coder: CoderOptions { tolerance: 1e-12, ..CoderOptions::default() }, constraint }
+    let coder = CoderOptions { tolerance: 1e-12, ..CoderOptions::default() };
+    Learner { lower, weights: None, coder, constraint }
 }
 
 fn proximal_gradient(acceleration: bool) -> Optimizer {
@@ -67,13 +71,13 @@ fn descent(optimizer: Optimizer, max_iterations: usize) -> DescentOptions {
 
 /// Learns without watching.
 fn learn(
-    learner: Learner,
+    learner: impl Borrow<Learner>,
     data: TrainingData<'_>,
     dictionary: MatRef<'_, f64>,
     objective: Objective,
     options: &DescentOptions,
 ) -> Result<Learned, Error> {
-    learner.learn(data, dictionary, objective, options, 9, &mut |_| ControlFlow::Continue(()))
+    learner.borrow().learn(data, dictionary, objective, options, 9, &mut |_| ControlFlow::Continue(()))
 }
 
 /// The full objective and its gradient in the dictionary, computed without the learner.

@@ -72,19 +72,19 @@ fn dictionaries_that_do_not_fit_are_errors() {
 fn options_out_of_range_are_errors() {
     let signal = signal();
     let first = start(&signal);
-    let attempt = |learner, options: DescentOptions| {
+    let attempt = |learner: &Learner, options: DescentOptions| {
         let error = learn(learner, data(&signal), first.as_ref(), Objective::Full, &options).err()?;
         let Error::Option(option) = error else { panic!("{error}") };
         Some(option.name)
     };
     let (good, steps) = (learner(Constraint::UnitSphere), descent(adam(0.01), 3));
-    let with = |regularization| Learner { lower: LowerLevel { regularization, ..good.lower }, ..good };
-    assert_eq!(attempt(with(f64::NAN), steps.clone()), Some("regularization"));
+    let lower = LowerLevel { regularization: f64::NAN, ..good.lower };
+    assert_eq!(attempt(&Learner { lower, ..good.clone() }, steps.clone()), Some("regularization"));
     let coder = CoderOptions { tolerance: 0.0, ..good.coder };
-    assert_eq!(attempt(Learner { coder, ..good }, steps.clone()), Some("tolerance"));
-    assert_eq!(attempt(good, DescentOptions { tolerance: -1.0, ..steps.clone() }), Some("tolerance"));
-    assert_eq!(attempt(good, DescentOptions { batch_size: Some(0), ..steps }), Some("batch_size"));
+    assert_eq!(attempt(&Learner { coder, ..good.clone() }, steps.clone()), Some("tolerance"));
+    assert_eq!(attempt(&good, DescentOptions { tolerance: -1.0, ..steps.clone() }), Some("tolerance"));
+    assert_eq!(attempt(&good, DescentOptions { batch_size: Some(0), ..steps }), Some("batch_size"));
     let batches = DescentOptions { batch_size: Some(4), ..descent(proximal_gradient(true), 3) };
-    assert_eq!(attempt(good, batches), Some("batch_size"));
-    assert_eq!(attempt(good, descent(sgd(f64::NAN), 3)), Some("step"));
+    assert_eq!(attempt(&good, batches), Some("batch_size"));
+    assert_eq!(attempt(&good, descent(sgd(f64::NAN), 3)), Some("step"));
 }

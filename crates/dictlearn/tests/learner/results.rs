@@ -78,7 +78,7 @@ fn converged_means_that_the_stopping_rule_holds_at_the_result() {
             let options = DescentOptions { tolerance, ..descent(optimizer, 5000) };
             let first = start(&signal);
             let learner = learner(constraint);
-            let learned = learn(learner, data(&signal), first.as_ref(), Objective::Full, &options).unwrap();
+            let learned = learn(&learner, data(&signal), first.as_ref(), Objective::Full, &options).unwrap();
             assert_eq!(learned.status, Status::Converged, "{constraint:?} {options:?}");
             assert!(learned.history.len() < 5000);
             let (value, gradient) = full(learner.lower, signal.samples.as_ref(), learned.dictionary.as_ref());
@@ -114,7 +114,7 @@ fn batches_are_scaled_to_the_whole_and_the_result_is_of_all_samples() {
     let learner = learner(Constraint::UnitSphere);
     let first = start(&signal);
     let options = DescentOptions { batch_size: Some(16), ..descent(adam(1e-13), 4) };
-    let learned = learn(learner, data(&signal), first.as_ref(), Objective::Full, &options).unwrap();
+    let learned = learn(&learner, data(&signal), first.as_ref(), Objective::Full, &options).unwrap();
     let records = learned.history.iter().zip([16.0, 16.0, 16.0, 12.0]);
     let epoch: f64 = records.map(|(record, b)| record.objective * b / 60.0).sum();
     let whole = full(learner.lower, signal.samples.as_ref(), first.as_ref()).0;
@@ -130,7 +130,7 @@ fn mini_batches_reduce_the_objective_with_the_same_bits_for_any_number_of_thread
     let run = |threads, objective| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (first, learner) = (start(&signal), learner(Constraint::UnitSphere));
-        pool.install(|| learn(learner, data(&signal), first.as_ref(), objective, &options).unwrap())
+        pool.install(|| learn(&learner, data(&signal), first.as_ref(), objective, &options).unwrap())
     };
     let initial =
         full(learner(Constraint::UnitSphere).lower, signal.samples.as_ref(), start(&signal).as_ref());
@@ -202,7 +202,7 @@ fn a_descent_that_diverges_at_once_returns_its_start() {
     let huge = TrainingData { samples: huge.as_ref().into(), ..data(&signal) };
     for optimizer in [proximal_gradient(true), adam(0.01)] {
         let (first, options) = (start(&signal), descent(optimizer, 5));
-        let learned = learn(learner, huge, first.as_ref(), Objective::Full, &options).unwrap();
+        let learned = learn(&learner, huge, first.as_ref(), Objective::Full, &options).unwrap();
         assert_eq!((learned.status, learned.history.len()), (Status::Diverged, 0));
         assert_eq!(learned.dictionary, first);
     }

@@ -109,12 +109,15 @@ fn digits_source(findings: &mut Findings<'_>, table: Value<schema::Digits>) -> S
 
 fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::File>) -> Source {
     let (mut table, mut raw) = Table::open(findings, FILE, table);
+    let missing = matches!(raw.missing.as_ref().map(|missing| *missing.get_ref()), Some(forms::Missing::Nan));
     let options = TableOptions {
         header: header(raw.header.as_ref()),
         delimiter: delimiter(&mut table, &raw.delimiter),
         label: label_column(&mut table, &raw.label_column),
+        // A mask may lie over an empty field.
+        empty_is_nan: missing || raw.mask.is_some(),
     };
-    let without_labels = TableOptions { label: None, ..options.clone() };
+    let plain = TableOptions { label: None, empty_is_nan: false, ..options.clone() };
     let (samples, array) = (raw.samples.take(), raw.array.take());
     let samples = array_file(&mut table, folder, ["samples", "array"], samples, array, TABLES);
     if raw.labels.is_some() && raw.label_column.is_some() {
@@ -129,18 +132,22 @@ fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::
     }
     let other = |table: &mut Table<'_, '_>, names, path, array| {
         let file = optional_file(table, folder, names, path, array)?;
-        Some(ArrayFile { table: without_labels.clone(), ..file })
+        Some(ArrayFile { table: plain.clone(), ..file })
     };
     let names = ["labels", "labels_array"];
     let labels = other(&mut table, names, raw.labels.take(), raw.labels_array.take());
     let names = ["weights", "weights_array"];
     let weights = other(&mut table, names, raw.weights.take(), raw.weights_array.take());
+    let names = ["mask", "mask_array"];
+    let mask = other(&mut table, names, raw.mask.take(), raw.mask_array.take());
     let source = FileSource {
         positive: positive_labels(&mut table, &raw.positive),
         test_fraction: table.number("test_fraction", raw.test_fraction),
         samples: ArrayFile { table: options, ..samples },
         labels,
         weights,
+        missing,
+        mask,
     };
     if !source.has_labels() {
         needs(&mut table, "positive", &raw.positive, "labels");
