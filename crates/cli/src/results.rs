@@ -143,7 +143,7 @@ fn codes(writer: impl Write + io::Seek, report: &Report) -> io::Result<()> {
 
 /// Names of the columns of `history.csv`.
 pub const HISTORY_COLUMNS: &str = "stage,iteration,objective,step,nonzeros_per_sample,explained_variance,\
-     kkt_violation,not_converged,undecided,rank_deficient,seconds";
+     kkt_violation,duality_gap,not_converged,undecided,rank_deficient,seconds";
 
 fn history(mut writer: impl Write, steps: &[Step]) -> io::Result<()> {
     writeln!(writer, "{HISTORY_COLUMNS}")?;
@@ -151,7 +151,7 @@ fn history(mut writer: impl Write, steps: &[Step]) -> io::Result<()> {
         let coding = &record.coding;
         writeln!(
             writer,
-            "{},{},{:?},{:?},{:?},{:?},{:?},{},{},{},{seconds:.6}",
+            "{},{},{:?},{:?},{:?},{:?},{:?},{:?},{},{},{},{seconds:.6}",
             stage.name(),
             record.iteration,
             record.objective,
@@ -159,6 +159,7 @@ fn history(mut writer: impl Write, steps: &[Step]) -> io::Result<()> {
             record.nonzeros,
             record.explained_variance,
             coding.violation,
+            coding.duality_gap,
             coding.not_converged,
             coding.undecided,
             record.rank_deficient,

@@ -66,8 +66,13 @@ struct Descent {
 struct Coding {
     n_samples: usize,
     not_converged: usize,
+    /// Atoms and Huber residuals that the certificates leave open, over all samples.
     undecided: usize,
+    /// Samples whose support has a singular system.
+    rank_deficient: usize,
     kkt_violation: f64,
+    /// Largest of a sample, relative to its objective at the code 0.
+    duality_gap: f64,
 }
 
 #[derive(Serialize)]
@@ -160,7 +165,9 @@ impl From<CodingReport> for Coding {
             n_samples: report.n_samples,
             not_converged: report.not_converged,
             undecided: report.undecided,
+            rank_deficient: report.rank_deficient,
             kkt_violation: report.violation,
+            duality_gap: report.duality_gap,
         }
     }
 }
