@@ -21,6 +21,7 @@ mod settle;
 use crate::error::InvalidOption;
 use crate::loss::Loss;
 use crate::lower::Problem;
+use crate::method::Method;
 use crate::samples::Sample;
 use exact_line::{Event, first_root, push_residual};
 use linalg::columns::{add_scaled, column, dot};
@@ -33,11 +34,13 @@ pub struct CoderOptions {
     pub tolerance: f64,
     /// Largest number of rounds per sample before "not converged"; at least 1, default 1000.
     pub max_iterations: usize,
+    /// Which code is meant, and how it is found; default `active_set`.
+    pub method: Method,
 }
 
 impl Default for CoderOptions {
     fn default() -> Self {
-        Self { tolerance: 1e-10, max_iterations: 1000 }
+        Self { tolerance: 1e-10, max_iterations: 1000, method: Method::ActiveSet }
     }
 }
 
@@ -49,7 +52,8 @@ impl CoderOptions {
     pub fn check(self) -> Result<(), InvalidOption> {
         let (tolerance, rounds) = (self.tolerance, self.max_iterations);
         InvalidOption::check((1e-14..=1e-2).contains(&tolerance), "tolerance", tolerance, "1e-14 to 1e-2")?;
-        InvalidOption::check(rounds > 0, "max_iterations", rounds, "a number of at least 1")
+        InvalidOption::check(rounds > 0, "max_iterations", rounds, "a number of at least 1")?;
+        self.method.check()
     }
 }
 

@@ -23,6 +23,8 @@ pub struct CodingReport {
     pub violation: f64,
     /// Samples at a kink, where the code is not differentiable (see [`crate::active_set::SampleOutcome::undecided`]).
     pub undecided: usize,
+    /// Samples that `active_set` left unsolved and homotopy solved (see [`crate::homotopy`]).
+    pub rescued: usize,
 }
 
 impl CodingReport {
@@ -35,6 +37,7 @@ impl CodingReport {
             not_converged: self.not_converged + other.not_converged,
             violation: if nan { f64::NAN } else { self.violation.max(other.violation) },
             undecided: self.undecided + other.undecided,
+            rescued: self.rescued + other.rescued,
         }
     }
 }
@@ -46,6 +49,7 @@ impl From<SampleOutcome> for CodingReport {
             not_converged: usize::from(!outcome.converged),
             violation: outcome.violation,
             undecided: usize::from(outcome.undecided > 0),
+            rescued: 0,
         }
     }
 }

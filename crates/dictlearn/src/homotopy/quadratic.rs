@@ -1,0 +1,87 @@
+//! The problem along a path: the atoms, their weights, ridges and signs.
+//!
+//! Squared loss: those of the problem, the multiplier being lambda. Huber's loss is the same with `d` more atoms, the unit
+//! vectors `e_t`, since `phi(r) = min_o 1/2 (r - o)^2 + delta |o|`: weights `lambda w_j` and `delta`, ridges `ridge` and
+//! 0, the coefficients of `e_t` of either sign, solved at the multiplier 1.
+
+use crate::loss::Loss;
+use crate::lower::Problem;
+use linalg::columns::{add_scaled, dot};
+
+/// A view of a problem with the squared or Huber's loss.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quadratic<'a> {
+    problem: &'a Problem,
+    /// Weight of the outliers: `delta`.
+    outliers: Option<f64>,
+}
+
+impl<'a> Quadratic<'a> {
+    /// `None` for a loss that has no such view.
+    pub(crate) fn of(problem: &'a Problem) -> Option<Self> {
+        match problem.lower.loss {
+            Loss::Squared => Some(Self { problem, outliers: None }),
+            Loss::Huber { delta } => Some(Self { problem, outliers: Some(delta) }),
+            Loss::Power { .. } => None,
+        }
+    }
+
+    /// The multiplier at which the path solves the problem.
+    pub(crate) fn target(&self) -> f64 {
+        if self.outliers.is_some() { 1.0 } else { self.problem.lower.regularization }
+    }
+
+    pub(super) fn n_features(&self) -> usize {
+        self.problem.n_features()
+    }
+
+    pub(super) fn n_atoms(&self) -> usize {
+        let outliers = if self.outliers.is_some() { self.n_features() } else { 0 };
+        self.problem.n_components() + outliers
+    }
+
+    fn is_outlier(&self, j: usize) -> bool {
+        j >= self.problem.n_components()
+    }
+
+    pub(super) fn weight(&self, j: usize) -> f64 {
+        match self.outliers {
+            None => self.problem.weight(j),
+            Some(delta) if self.is_outlier(j) => delta,
+            Some(_) => self.problem.threshold(j),
+        }
+    }
+
+    pub(super) fn ridge(&self, j: usize) -> f64 {
+        if self.is_outlier(j) { 0.0 } else { self.problem.lower.ridge() }
+    }
+
+    /// Whether the coefficient may be negative.
+    pub(super) fn is_signed(&self, j: usize) -> bool {
+        self.is_outlier(j) || !self.problem.lower.non_negative
+    }
+
+    /// Adds `factor d_j` to the first `d` entries.
+    pub(super) fn add_atom(&self, vector: &mut [f64], factor: f64, j: usize) {
+        if self.is_outlier(j) {
+            vector[j - self.problem.n_components()] += factor;
+        } else {
+            add_scaled(&mut vector[..self.n_features()], factor, self.problem.atom(j));
+        }
+    }
+
+    /// `d_j . vector` with the first `d` entries, for two vectors and all atoms: the dictionary is read once.
+    pub(super) fn correlations(&self, vectors: [&[f64]; 2], out: [&mut [f64]; 2]) {
+        let (d, k) = (self.n_features(), self.problem.n_components());
+        let [first, second] = vectors.map(|vector| &vector[..d]);
+        let [first_out, second_out] = out;
+        for j in 0..k {
+            let atom = self.problem.atom(j);
+            (first_out[j], second_out[j]) = (dot(atom, first), dot(atom, second));
+        }
+        if self.outliers.is_some() {
+            first_out[k..].copy_from_slice(first);
+            second_out[k..].copy_from_slice(second);
+        }
+    }
+}
