@@ -14,8 +14,8 @@
 //!
 //! The step ends where a coefficient reaches 0 (its atom leaves), an atom off the support reaches `|g_j| = t w_j` (it
 //! joins with the sign of `g_j`), or the path is done: at the multiplier asked for, or where `sum_j w_j |c_j|` has risen to
-//! a radius or `|r|^2` fallen to an error. After every step coefficients are corrected from a fresh residual,
-//! `c_S + R^-1 (Q^T r - t y)`, so errors do not add up.
+//! a radius or `|r|^2` fallen to an error. After every step the residual is computed anew and coefficients are corrected
+//! by it, `c_S + R^-1 (Q^T r - t y)`, so errors do not add up.
 //!
 //! Atoms of weight 0 come first: those without a sign are fitted at once; with `c >= 0` a path of their own leads to their
 //! best fit. An atom that depends on the support (to rounding) stays out: its `g_j` follows the others'. One that would
@@ -185,7 +185,7 @@ impl Homotopy {
         visit: &mut dyn FnMut(&Self),
     ) -> bool {
         self.redirect();
-        self.correct(quadratic, sample, Stop::Multiplier(self.multiplier));
+        self.keep_on_path(quadratic, sample);
         self.refresh(quadratic);
         let start = (0..self.gradient.len()).filter(|&j| self.places[j] != Place::Used).map(|j| {
             let size = if quadratic.is_signed(j) { self.gradient[j].abs() } else { self.gradient[j] };
@@ -200,7 +200,7 @@ impl Homotopy {
                 if let Stop::Multiplier(target) = stop {
                     self.multiplier = target;
                 }
-                self.correct(quadratic, sample, Stop::Multiplier(self.multiplier));
+                self.keep_on_path(quadratic, sample);
                 visit(self);
                 return true;
             };
@@ -209,7 +209,7 @@ impl Homotopy {
                 Change::Leave(position) => self.leave(position),
                 Change::Join(j, sign) => self.enter(j, sign),
             }
-            self.correct(quadratic, sample, Stop::Multiplier(self.multiplier));
+            self.keep_on_path(quadratic, sample);
             self.refresh(quadratic);
         }
         false

@@ -109,3 +109,12 @@ fn codes_meet_the_optimality_conditions_to_rounding() {
     println!("{solved} codes, at most {worst:.2} of the rounding bound");
     assert!(worst <= 1.0);
 }
+
+#[test]
+fn debug() {
+    let instance = pairs(1e-10);
+    let lower = lasso(5.8e-4);
+    let p = instance.problem(lower);
+    let path = regularization_path(&p, instance.sample(0), CoderOptions{max_iterations: 80, ..HOMOTOPY}).unwrap();
+    println!("{}", path.kinks.len());
+}

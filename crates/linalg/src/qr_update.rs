@@ -119,6 +119,13 @@ impl UpdatableQr {
         out
     }
 
+    /// `R^T z` relative to the norms of the columns of `A`, the largest of `s` entries: what `z = Q^T r` says of
+    /// `A^T r`. Cost `2 s^2`.
+    pub fn largest_correlation(&self, z: &[f64]) -> f64 {
+        let sizes = self.upper.iter().map(|column| dot(column, &z[..column.len()]).abs() / norm(column));
+        sizes.fold(0.0, f64::max)
+    }
+
     /// Solves `R^T y = rhs` in place. Cost `s^2`.
     pub fn solve_transposed(&self, rhs: &mut [f64]) {
         for (i, column) in self.upper.iter().enumerate() {
@@ -188,6 +195,9 @@ mod tests {
         let mut by_normal_equations = correlations.clone();
         factor.solve_transposed(&mut by_normal_equations);
         testkit::assert_slices_close(&by_normal_equations, &factor.project(&x), 1e-13, 1e-13);
+        let cosines = columns.chunks(9).zip(&correlations).map(|(a, v)| v.abs() / norm(a));
+        let largest = factor.largest_correlation(&by_normal_equations);
+        testkit::assert_close(largest, cosines.fold(0.0, f64::max), 1e-14, 0.0);
         factor.solve(&mut by_normal_equations);
         let mut residual = x.clone();
         let pairs = columns.chunks(9).zip(&by_normal_equations);

@@ -61,6 +61,11 @@ impl<'a> Quadratic<'a> {
         self.is_outlier(j) || !self.problem.lower.non_negative
     }
 
+    /// `|d_j|`.
+    pub(super) fn norm(&self, j: usize) -> f64 {
+        if self.is_outlier(j) { 1.0 } else { linalg::columns::norm(self.problem.atom(j)) }
+    }
+
     /// Adds `factor d_j` to the first `d` entries.
     pub(super) fn add_atom(&self, vector: &mut [f64], factor: f64, j: usize) {
         if self.is_outlier(j) {
