@@ -164,8 +164,8 @@ impl Learner {
     ) -> Result<Learned, Error> {
         self.lower.check()?;
         self.coder.check()?;
-        self.coder.method.check_problem(&self.lower, false)?;
         self.coder.method.check_learning()?;
+        self.coder.method.check_problem(&self.lower, false)?;
         options.check()?;
         data.check(objective)?;
         Error::check_length(

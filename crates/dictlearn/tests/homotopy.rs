@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{EXACT, Instance, code_error_bound, coherent, lasso, stress};
+use common::{EXACT, Instance, code_error_bound, coherent, lasso, rounding, stress};
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::encode;
 use dictlearn::homotopy::{Kink, regularization_path};
@@ -40,21 +40,6 @@ fn lowers(instance: &Instance, shares: &[f64]) -> Vec<LowerLevel> {
         }
     }
     all
-}
-
-/// What rounding alone can make of a violation: `d_j . (x - D c)` to `(d + s) eps |d_j| (|x| + sum |c_j| |d_j|)`, twice.
-fn rounding(instance: &Instance, lambda: f64, i: usize, code: &[f64]) -> f64 {
-    let length = |v: &[f64]| v.iter().map(|a| a * a).sum::<f64>().sqrt();
-    let lengths: Vec<f64> = (0..instance.k).map(|j| length(instance.atom(j))).collect();
-    let largest = lengths.iter().fold(0.0_f64, |m, &a| m.max(a));
-    let mass: f64 = code.iter().zip(&lengths).map(|(c, a)| c.abs() * a).sum();
-    let unit = if lambda > 0.0 { lambda } else { instance.largest_correlation(i) };
-    let terms = (instance.d + code.iter().filter(|c| **c != 0.0).count()) as f64;
-    if mass == 0.0 {
-        1e-15
-    } else {
-        2.0 * terms * f64::EPSILON * largest * (length(instance.sample(i)) + mass) / unit
-    }
 }
 
 /// Ties everywhere: atoms and samples of small integers, many of them equal up to sign.

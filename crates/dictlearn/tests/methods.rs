@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Instance, lasso, on_threads, stress};
+use common::{Instance, lasso, on_threads, rounding, stress};
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::{Coded, encode};
 use dictlearn::dictionary::Constraint;
@@ -99,11 +99,11 @@ fn codes_in_a_ball_meet_their_conditions() {
                 let coded = one_by_one(&instance, lower, &weights, |_| Method::L1Ball { radius });
                 for (i, coded) in coded.iter().enumerate() {
                     let place = || format!("{}, radius {radius}, {coded:?}", instance.name);
-                    assert_eq!(coded.report.not_converged, 0, "{}", place());
                     let code = instance.dense(&coded.codes, 0);
                     let norm = weighted_norm(&weights, &code);
                     assert!(norm <= radius * (1.0 + 1e-12), "{}", place());
                     if radius == 0.0 || square(instance.sample(i)) == 0.0 {
+                        assert!(coded.codes.nnz() == 0 && coded.report.not_converged == 0);
                         continue;
                     }
                     let binds = norm >= radius * (1.0 - 1e-12);
@@ -114,7 +114,9 @@ fn codes_in_a_ball_meet_their_conditions() {
                         0.0
                     };
                     let violation = instance.weighted_violation(&lower, lambda, &weights, i, &code);
-                    assert!(violation <= 1e-9, "{}: {violation:e}", place());
+                    let bound = 2.0 * rounding(&instance, lambda, i, &code);
+                    assert!(violation <= bound, "{}: {violation:e}", place());
+                    assert!(coded.report.not_converged == 0 || bound > 1e-10, "{}", place());
                 }
             }
         }
@@ -146,11 +148,12 @@ fn codes_within_an_error_meet_their_conditions() {
                     testkit::assert_close(coded.report.violation, miss, 1e-9, 0.0);
                     out_of_reach += 1;
                 } else {
-                    assert_eq!(coded.report.not_converged, 0, "{}", place());
                     testkit::assert_close(reached, error(i), 1e-9, 0.0);
                     let lambda = multiplier(&instance, 0.0, &weights, i, &code);
                     let violation = instance.weighted_violation(&lasso(0.0), lambda, &weights, i, &code);
-                    assert!(violation <= 1e-9, "{}: {violation:e}", place());
+                    let bound = 2.0 * rounding(&instance, lambda, i, &code);
+                    assert!(violation <= bound, "{}: {violation:e}", place());
+                    assert!(coded.report.not_converged == 0 || bound > 1e-10, "{}", place());
                     bound_by_the_error += 1;
                 }
             }

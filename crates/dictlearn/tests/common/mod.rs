@@ -276,3 +276,18 @@ pub fn stress() -> Vec<Instance> {
         zero_samples,
     ]
 }
+
+/// What rounding alone can make of a violation: `d_j . (x - D c)` to `(d + s) eps |d_j| (|x| + sum |c_j| |d_j|)`, twice.
+pub fn rounding(instance: &Instance, lambda: f64, i: usize, code: &[f64]) -> f64 {
+    let length = |v: &[f64]| v.iter().map(|a| a * a).sum::<f64>().sqrt();
+    let lengths: Vec<f64> = (0..instance.k).map(|j| length(instance.atom(j))).collect();
+    let largest = lengths.iter().fold(0.0_f64, |m, &a| m.max(a));
+    let mass: f64 = code.iter().zip(&lengths).map(|(c, a)| c.abs() * a).sum();
+    let unit = if lambda > 0.0 { lambda } else { instance.largest_correlation(i) };
+    let terms = (instance.d + code.iter().filter(|c| **c != 0.0).count()) as f64;
+    if mass == 0.0 {
+        1e-15
+    } else {
+        2.0 * terms * f64::EPSILON * largest * (length(instance.sample(i)) + mass) / unit
+    }
+}
