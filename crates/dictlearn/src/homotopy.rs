@@ -25,8 +25,8 @@
 //! Source: Osborne, Presnell, Turlach (2000); Efron, Hastie, Johnstone, Tibshirani (2004), 3.1 and 3.4.
 
 mod path;
-mod quadratic;
 mod settle;
+mod quadratic;
 
 pub use path::{Kink, Path, regularization_path};
 pub(crate) use quadratic::Quadratic;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{EXACT, Instance, LOSSES, code_error_bound, coherent, lasso, nonsense, slope, stress, value};
+use common::{EXACT, Instance, LOSSES, code_error_bound, lasso, nonsense, slope, stress, value};
 use dictlearn::active_set::CoderOptions;
 use dictlearn::codes::{Code, Codes};
 use dictlearn::loss::Loss;
