@@ -6,7 +6,9 @@
 
 use crate::loss::Loss;
 use crate::lower::Problem;
-use linalg::columns::{add_scaled, dot};
+use faer::{MatMut, MatRef};
+use linalg::columns::add_scaled;
+use linalg::products::transpose_product;
 
 /// A view of a problem with the squared or Huber's loss.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +82,10 @@ impl<'a> Quadratic<'a> {
         let (d, k) = (self.n_features(), self.problem.n_components());
         let [first, second] = vectors.map(|vector| &vector[..d]);
         let [first_out, second_out] = out;
-        for j in 0..k {
-            let atom = self.problem.atom(j);
-            (first_out[j], second_out[j]) = (dot(atom, first), dot(atom, second));
+        for (vector, out) in [(first, &mut *first_out), (second, &mut *second_out)] {
+            let out = MatMut::from_column_major_slice_mut(&mut out[..k], k, 1);
+            let vector = MatRef::from_column_major_slice(vector, d, 1);
+            transpose_product(out, self.problem.dictionary(), vector);
         }
         if self.outliers.is_some() {
             first_out[k..].copy_from_slice(first);
