@@ -11,7 +11,7 @@ use crate::omp::{Limits, pursue};
 use crate::optimality::certify;
 use crate::samples::{Sample, Samples};
 use crate::threshold::threshold;
-use linalg::columns::{dot, norm};
+use linalg::columns::{column_norms, dot, norm};
 use std::ops::Range;
 
 /// A code as ascending pairs of atom and coefficient, with its certificate.
@@ -28,13 +28,16 @@ pub(crate) fn encode_block(
 ) -> Coded {
     let mut codes = Codes::new(problem.n_components());
     let (mut report, mut sample) = (CodingReport::default(), Sample::default());
+    let norms = norms_of(problem, options.method);
     for i in range {
         samples.load(i, &mut sample);
         let start = start.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
         let (code, outcome) = if sample.missing.is_empty() {
-            solve(homotopy, problem, &sample.values, start, options)
+            solve(homotopy, problem, &norms, &sample.values, start, options)
         } else {
-            solve(homotopy, &problem.observed(&sample), &sample.observed(&sample.values), start, options)
+            let problem = problem.observed(&sample);
+            let norms = norms_of(&problem, options.method);
+            solve(homotopy, &problem, &norms, &sample.observed(&sample.values), start, options)
         };
         report = report.merge(outcome.into());
         codes.push_iter(code.into_iter());
@@ -42,9 +45,15 @@ pub(crate) fn encode_block(
     Coded { codes, report }
 }
 
+/// The norms of the atoms, where the method needs them.
+fn norms_of(problem: &Problem, method: Method) -> Vec<f64> {
+    if matches!(method, Method::Omp { .. }) { column_norms(problem.dictionary()) } else { Vec::new() }
+}
+
 fn solve(
     homotopy: &mut Homotopy,
     problem: &Problem,
+    norms: &[f64],
     sample: &[f64],
     start: Code<'_>,
     options: CoderOptions,
@@ -52,7 +61,7 @@ fn solve(
     match options.method {
         Method::CoordinateDescent => descend(problem, sample, start.iter(), options),
         Method::Omp { n_nonzero, error } => {
-            pursue(problem, sample, Limits { n_nonzero, error }, options.tolerance)
+            pursue(problem, norms, sample, Limits { n_nonzero, error }, options.tolerance)
         }
         Method::Threshold => threshold(problem, sample),
         Method::L1Ball { radius } => follow(homotopy, problem, sample, Stop::Radius(radius), options),

@@ -13,7 +13,9 @@
 use crate::active_set::SampleOutcome;
 use crate::lower::Problem;
 use crate::optimality::largest_correlation;
+use faer::{MatMut, MatRef};
 use linalg::columns::{dot, norm};
+use linalg::products::transpose_product;
 use linalg::qr_update::UpdatableQr;
 
 /// The limits of a pursuit.
@@ -35,10 +37,11 @@ struct Pursuit<'a> {
     residual: Vec<f64>,
 }
 
-/// The code of one sample as ascending pairs. Its violation is that of least squares on the support,
+/// The code of one sample as ascending pairs, given the norms of the atoms. Its violation is that of least squares on the support,
 /// `max_S |d_j . r - l2 c_j| / max_j |d_j . x|`; it has not converged where `error` alone is given and was not reached.
 pub(crate) fn pursue(
     problem: &Problem,
+    norms: &[f64],
     sample: &[f64],
     limits: Limits,
     tolerance: f64,
@@ -51,11 +54,10 @@ pub(crate) fn pursue(
         residual: Vec::new(),
     };
     pursuit.restart();
-    let norms: Vec<f64> = (0..problem.n_components()).map(|j| norm(problem.atom(j))).collect();
     let mut open = vec![true; problem.n_components()];
     let most = limits.n_nonzero.unwrap_or(usize::MAX);
     while pursuit.support.len() < most && !pursuit.reached(limits.error) {
-        let Some(best) = pursuit.best(&norms, &open) else { break };
+        let Some(best) = pursuit.best(norms, &open) else { break };
         open[best] = false;
         if pursuit.append(best) {
             pursuit.support.push(best);
@@ -65,6 +67,7 @@ pub(crate) fn pursue(
     let enough = pursuit.support.len() >= most || limits.n_nonzero.is_some() || limits.error.is_none();
     let reached = enough || pursuit.reached(limits.error);
     let (code, violation) = pursuit.finish();
+    let violation = if norms.iter().all(|length| length.is_finite()) { violation } else { f64::NAN };
     (code, SampleOutcome { converged: reached && violation <= tolerance, violation, undecided: 0 })
 }
 
@@ -86,11 +89,14 @@ impl Pursuit<'_> {
     /// The open atom with the largest correlation, if that is more than a rounding.
     fn best(&self, norms: &[f64], open: &[bool]) -> Option<usize> {
         let residual = &self.residual[..self.sample.len()];
-        let size = |j: usize| dot(self.problem.atom(j), residual).abs() / norms[j];
+        let mut correlations = vec![0.0; norms.len()];
+        let out = MatMut::from_column_major_slice_mut(&mut correlations, norms.len(), 1);
+        let vector = MatRef::from_column_major_slice(residual, residual.len(), 1);
+        transpose_product(out, self.problem.dictionary(), vector);
         let mut best = None;
         let mut largest = 4.0 * f64::EPSILON * (self.sample.len() as f64).sqrt() * norm(self.sample);
         for j in (0..norms.len()).filter(|&j| open[j] && norms[j] > 0.0) {
-            let size = size(j);
+            let size = correlations[j].abs() / norms[j];
             if size > largest {
                 (best, largest) = (Some(j), size);
             }

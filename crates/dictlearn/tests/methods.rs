@@ -6,6 +6,7 @@ mod common;
 use common::{Instance, lasso, on_threads, rounding, stress};
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::{Coded, encode};
+use dictlearn::codes::Codes;
 use dictlearn::dictionary::Constraint;
 use dictlearn::learner::{DescentOptions, Learner, Optimizer, Project};
 use dictlearn::loss::Loss;
@@ -260,6 +261,58 @@ fn missing_features_are_left_out() {
             assert_eq!(coded.codes.row(i), alone.codes.row(0), "{method:?}");
         }
     }
+}
+
+#[test]
+fn a_sample_without_features_has_the_code_zero() {
+    let instance = Instance::random("nothing observed", 5, 8, 1, 133);
+    let holed = Instance { samples: vec![f64::NAN; 5], ..instance.clone() };
+    for method in METHODS {
+        let samples = Samples::from(holed.samples()).with_missing();
+        let coded =
+            encode(&instance.problem(lasso(0.1)), samples, None, options(method)).expect("valid input");
+        assert_eq!((coded.codes.nnz(), coded.report.not_converged), (0, 0), "{method:?}");
+    }
+}
+
+#[test]
+fn a_dictionary_that_is_not_finite_is_reported() {
+    let mut instance = Instance::random("not finite", 6, 9, 3, 134);
+    instance.atom_mut(4)[2] = f64::NAN;
+    for method in METHODS {
+        let coded = instance.encode(lasso(0.1), None, options(method));
+        assert_eq!(coded.report.not_converged, 3, "{method:?}");
+        assert!(coded.report.violation.is_nan(), "{method:?}");
+    }
+}
+
+#[test]
+fn beyond_the_range_of_squares_a_code_is_right_or_reported() {
+    let instance = Instance::random("range", 10, 25, 6, 135);
+    for factor in [1e-300, 1e-200, 1e-100, 1e100, 1e200, 1e300] {
+        let samples = instance.samples.iter().map(|x| factor * x).collect();
+        let other = Instance { samples, ..instance.clone() };
+        let lower = lasso(0.1 * other.largest_regularization(Loss::Squared));
+        for method in [Method::Homotopy, Method::CoordinateDescent] {
+            let coded = other.encode(lower, None, options(method));
+            let fails = |&i: &usize| {
+                let violation = other.violation(&lower, i, &other.dense(&coded.codes, i));
+                violation.is_nan() || violation > 1.1e-10
+            };
+            let failing = (0..other.n()).filter(fails).count();
+            assert_eq!(coded.report.not_converged, failing, "{method:?}, factor {factor:e}");
+            assert!(failing == 0 || !(1e-150..1e150).contains(&factor), "{method:?}, factor {factor:e}");
+        }
+        // The pursuit chooses atoms by correlations alone, whatever the scale.
+        let pursuit = omp_codes(&other);
+        assert_eq!(pursuit.indices(), omp_codes(&instance).indices());
+    }
+}
+
+fn omp_codes(instance: &Instance) -> Codes {
+    let coded = instance.encode(lasso(0.0), None, options(METHODS[2]));
+    assert_eq!(coded.report.not_converged, 0);
+    coded.codes
 }
 
 fn refusal(lower: LowerLevel, weights: &[f64], method: Method) -> Option<String> {
