@@ -27,7 +27,7 @@ use exact_line::{Event, first_root, push_residual};
 use linalg::columns::{add_scaled, column, dot};
 use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
 
-/// How far one sample's code is solved.
+/// How far one sample's code is solved, and by which method.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CoderOptions {
     /// Largest accepted KKT violation relative to `regularization`; in [1e-14, 1e-2], default 1e-10.

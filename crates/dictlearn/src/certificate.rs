@@ -17,9 +17,9 @@ pub struct Coded {
 pub struct CodingReport {
     /// Number of samples coded.
     pub n_samples: usize,
-    /// Samples whose KKT violation is above the tolerance.
+    /// Samples whose violation is above the tolerance.
     pub not_converged: usize,
-    /// Largest KKT violation relative to `regularization`; NaN if a problem is not finite.
+    /// Largest KKT violation relative to `regularization` (other methods: see [`crate::method`]); NaN if a problem is not finite.
     pub violation: f64,
     /// Samples at a kink, where the code is not differentiable (see [`crate::active_set::SampleOutcome::undecided`]).
     pub undecided: usize,

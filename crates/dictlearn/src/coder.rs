@@ -24,11 +24,11 @@ pub(crate) const BLOCK: usize = 16;
 pub use crate::certificate::{Coded, CodingReport};
 
 /// Solves every sample of `problem`, from `start` where given (one code a sample; the
-/// result is the same up to the tolerance, sooner where the start is near).
+/// result is the same up to the tolerance, sooner where the start is near). What is solved, and how: [`Method`].
 ///
 /// # Errors
 /// If the samples do not have the dictionary's number of features, the start not one code a sample, an entry is not
-/// finite, or an option is out of range. Not converging is no error: see [`CodingReport::not_converged`].
+/// finite, an option is out of range, or the method does not take the problem. Not converging is no error: see [`CodingReport::not_converged`].
 pub fn encode<'a>(
     problem: &Problem,
     samples: impl Into<Samples<'a>>,

@@ -151,7 +151,7 @@ impl Learner {
     /// Minimises `objective` from `dictionary` (`d x k`, used as it is) and a zero head.
     ///
     /// # Errors
-    /// Options out of range, data that cannot be learned from, a dictionary of another number of features or one that
+    /// Options out of range, a coder whose codes do not minimise the lower level (see [`crate::method`]), data that cannot be learned from, a dictionary of another number of features or one that
     /// the constraint cannot take. Not converging and diverging are values: see [`Learned::status`].
     pub fn learn(
         &self,

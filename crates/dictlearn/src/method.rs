@@ -4,6 +4,17 @@
 //! the l1 norm, `lambda = regularization`, `ridge = regularization elastic_penalty + l2_regularization`. The first three
 //! minimise the same `P(c)`; the others solve another problem, written out at each. No sum is a mean.
 //! With `non_negative` codes, `c >= 0` is added to each problem ([`Method::Omp`] refuses it).
+//!
+//! | method | a sample has converged where this `violation` is within the tolerance |
+//! |---|---|
+//! | `active_set`, `homotopy`, `coordinate_descent` | the KKT violation of [`crate::lower`], relative to lambda |
+//! | `l1_ball`, `error` | the same at the multiplier of the constraint, and the constraint: the excess of `sum_j w_j abs(c_j)` relative to the radius, that of `norm(x - D c)` over `sqrt(error)` relative to `norm(x)` |
+//! | `omp` | `max_S abs(d_j . r - l2_regularization c_j)` relative to `max_j abs(d_j . x)`, and a limit was reached |
+//! | `threshold` | 0: a formula |
+//!
+//! An error out of reach (below that of least squares) is not converged, with the closest code.
+//! `max_iterations` counts rounds of the active set and of coordinate descent, and steps of a path. Only these two make use
+//! of a start.
 
 use crate::error::InvalidOption;
 use crate::loss::Loss;

@@ -66,7 +66,8 @@ fn solve(
         Method::Threshold => threshold(problem, sample),
         Method::L1Ball { radius } => follow(homotopy, problem, sample, Stop::Radius(radius), options),
         Method::Error { error } => follow(homotopy, problem, sample, Stop::Error(error), options),
-        Method::Homotopy | Method::ActiveSet => {
+        Method::ActiveSet => unreachable!("the active set has blocks of its own"),
+        Method::Homotopy => {
             let stop = Stop::Multiplier(problem.lower.regularization);
             follow(homotopy, problem, sample, stop, options)
         }

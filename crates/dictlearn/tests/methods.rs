@@ -57,7 +57,10 @@ fn multiplier(instance: &Instance, ridge: f64, weights: &[f64], i: usize, code: 
 #[test]
 fn a_ball_as_large_as_a_solution_gives_that_solution() {
     for instance in [Instance::random("ball", 12, 30, 6, 110), Instance::random("few", 20, 8, 6, 111)] {
-        for weights in [vec![1.0; instance.k], mixed_weights(instance.k)] {
+        let mut free = mixed_weights(instance.k);
+        free[1] = 0.0;
+        free[instance.k - 1] = 0.0;
+        for weights in [vec![1.0; instance.k], mixed_weights(instance.k), free] {
             for (share, l2_regularization) in [(0.02, 0.0), (0.02, 0.1), (0.3, 0.0), (0.3, 0.1)] {
                 for non_negative in [false, true] {
                     let largest = instance.largest_regularization(Loss::Squared);

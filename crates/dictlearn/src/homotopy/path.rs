@@ -56,8 +56,23 @@ impl Path {
 ///
 /// `minimise 1/2 |x - D c|^2 + lambda sum_j w_j |c_j| + ridge/2 |c|^2`
 ///
-/// with the ridge that the problem has at its own regularization, for all `lambda`. At most `options.max_iterations` kinks.
-/// Cost: see [`crate::homotopy`].
+/// with the ridge that the problem has at its own regularization, for all `lambda`. Of the options, `max_iterations`
+/// counts: the most kinks. Cost: see [`crate::homotopy`].
+///
+/// ```
+/// use dictlearn::active_set::CoderOptions;
+/// use dictlearn::homotopy::regularization_path;
+/// use dictlearn::loss::Loss;
+/// use dictlearn::lower::{LowerLevel, Problem};
+///
+/// let atoms = faer::mat![[1.0, 0.0], [0.0, 1.0]];
+/// let problem = Problem::new(LowerLevel::new(Loss::Squared, 0.0), atoms.as_ref());
+/// let path = regularization_path(&problem, &[3.0, -1.0], CoderOptions::default())?;
+/// let lambdas: Vec<f64> = path.kinks.iter().map(|kink| kink.regularization).collect();
+/// assert_eq!(lambdas, [3.0, 1.0, 0.0]);
+/// assert_eq!(path.at(0.5).values, [2.5, -0.5]);
+/// # Ok::<(), dictlearn::error::Error>(())
+/// ```
 ///
 /// # Errors
 /// If the loss is not squared, an option or the lower level is out of range, or the sample does not fit the dictionary.
