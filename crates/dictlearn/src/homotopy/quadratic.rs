@@ -93,3 +93,55 @@ impl<'a> Quadratic<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Homotopy, Stop};
+    use super::*;
+    use crate::lower::LowerLevel;
+    use crate::optimality::certify;
+
+    /// The path of the `d + k` atoms ends at a solution of Huber's problem.
+    fn check(delta: f64, lower: LowerLevel, weights: &[f64], seed: u64) -> usize {
+        let (d, k) = (9, 14);
+        let dictionary = testkit::unit_columns(d, k, seed);
+        let dictionary = MatRef::from_column_major_slice(&dictionary, d, k);
+        let lower = LowerLevel { loss: Loss::Huber { delta }, ..lower };
+        let problem = Problem::new(lower, dictionary).with_weights(weights).expect("valid weights");
+        let quadratic = Quadratic::of(&problem).expect("Huber's loss has a view");
+        let (mut homotopy, sample) = (Homotopy::default(), testkit::normal_vector(d, seed + 50));
+        let stop = Stop::Multiplier(quadratic.target());
+        assert!(homotopy.run(&quadratic, &sample, stop, 500, &mut |_| {}));
+        let code = homotopy.code(k);
+        assert!(!lower.non_negative || code.iter().all(|&(_, c)| c > 0.0));
+        let outcome = certify(&problem, &sample, &code, lower.regularization, 1e-12);
+        assert!(outcome.converged, "delta {delta}, {lower:?}, {weights:?}: {:e}", outcome.violation);
+        let (mut residual, k) = (vec![0.0; d], code.len());
+        problem.residual(&sample, code.into_iter(), &mut residual);
+        usize::from(k > 0 && residual.iter().any(|r| r.abs() > delta))
+    }
+
+    #[test]
+    fn outliers_are_atoms_of_their_own() {
+        let mut free = [1.0; 14];
+        (free[2], free[11]) = (0.0, 0.0);
+        let mut with_outliers = 0;
+        for seed in 0..8 {
+            for delta in [0.02, 0.2, 2.0] {
+                for (regularization, elastic_penalty) in [(0.0, 0.0), (0.003, 0.0), (0.003, 0.5), (0.05, 0.1)]
+                {
+                    for non_negative in [false, true] {
+                        let lower = LowerLevel {
+                            elastic_penalty,
+                            non_negative,
+                            ..LowerLevel::new(Loss::Squared, regularization)
+                        };
+                        with_outliers += check(delta, lower, &[1.0; 14], seed);
+                        with_outliers += check(delta, lower, &free, seed);
+                    }
+                }
+            }
+        }
+        assert!(with_outliers > 100, "{with_outliers} codes next to outliers");
+    }
+}
