@@ -22,28 +22,31 @@ mod exact_line;
 mod newton;
 mod point;
 
-use crate::duality::{Contact, Gap, duality_gap};
+use crate::duality::{Contact, Gap, Openness, duality_gap, open_residuals};
 use crate::error::InvalidOption;
 use crate::loss::Loss;
 use crate::lower::Problem;
+use crate::method::Method;
 use crate::samples::Sample;
 use exact_line::Event;
 use linalg::columns::{add_scaled, column};
 use newton::System;
 use point::Point;
 
-/// How far one sample's code is solved.
+/// How far one sample's code is solved, and by which method.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CoderOptions {
     /// Largest accepted KKT violation relative to `regularization`; in [1e-14, 1e-2], default 1e-10.
     pub tolerance: f64,
     /// Largest number of rounds per sample before "not converged"; at least 1, default 1000.
     pub max_iterations: usize,
+    /// Which code is meant, and how it is found; default `active_set`.
+    pub method: Method,
 }
 
 impl Default for CoderOptions {
     fn default() -> Self {
-        Self { tolerance: 1e-10, max_iterations: 1000 }
+        Self { tolerance: 1e-10, max_iterations: 1000, method: Method::ActiveSet }
     }
 }
 
@@ -55,7 +58,8 @@ impl CoderOptions {
     pub fn check(self) -> Result<(), InvalidOption> {
         let (tolerance, rounds) = (self.tolerance, self.max_iterations);
         InvalidOption::check((1e-14..=1e-2).contains(&tolerance), "tolerance", tolerance, "1e-14 to 1e-2")?;
-        InvalidOption::check(rounds > 0, "max_iterations", rounds, "a number of at least 1")
+        InvalidOption::check(rounds > 0, "max_iterations", rounds, "a number of at least 1")?;
+        self.method.check()
     }
 }
 
@@ -83,8 +87,6 @@ const FIRST_SWEEP: usize = 12;
 const QUICK: f64 = 1e-6;
 /// Largest `log2` of a loss, above 0 or below, that is computed as it is.
 const LARGEST_EXPONENT: f64 = 200.0;
-/// Relative distance from a kink below which it is counted.
-pub(crate) const KINK: f64 = 1e-9;
 
 /// One worker's memory, reused from sample to sample; after a solve it holds the code. Vectors over the features are
 /// padded to whole chunks.
@@ -341,34 +343,22 @@ impl Workspace {
 
     /// Number of atoms and residuals that the certificate leaves open.
     fn undecided(&self, problem: &Problem, gap: Gap) -> usize {
-        let (loss, ridge) = (problem.lower.loss, problem.lower.ridge());
-        let terms = self.support.iter().map(|&j| {
-            let c = self.code[j];
-            problem.threshold(j) * c.abs() + 0.5 * ridge * c * c
-        });
-        let radius = gap.radius(loss, self.point.fit + terms.sum::<f64>());
-        let largest = self.support.iter().fold(0.0_f64, |m, &j| m.max(self.code[j].abs()));
-        let shortest = if ridge > 0.0 { (2.0 * gap.value / ridge).sqrt() } else { 0.0 };
+        let ridge = problem.lower.ridge();
+        let coefficients = || self.support.iter().map(|&j| (j, self.code[j]));
+        let terms = coefficients().map(|(j, c)| problem.threshold(j) * c.abs() + 0.5 * ridge * c * c);
+        let objective = self.point.fit + terms.sum::<f64>();
+        let largest = coefficients().fold(0.0_f64, |m, (_, c)| m.max(c.abs()));
+        let openness = Openness::new(&problem.lower, gap, objective, largest, self.scale);
         let open = |&j: &usize| {
-            let (c, threshold) = (self.code[j], problem.threshold(j));
-            if problem.is_free(j) {
-                return false;
-            }
-            if c != 0.0 {
-                return c.abs() <= shortest.max(KINK * largest);
-            }
-            let unit = if threshold > 0.0 { threshold } else { self.scale };
-            let slack = threshold - gap.multiple * problem.size(self.gradient[j]);
-            slack <= (KINK * unit).max(radius * problem.norm(j))
+            !problem.is_free(j)
+                && if self.code[j] == 0.0 {
+                    openness.outside(problem.size(self.gradient[j]), problem.threshold(j), problem.norm(j))
+                } else {
+                    openness.inside(self.code[j])
+                }
         };
         let atoms = (0..self.code.len()).filter(open).count();
-        let outliers = match loss {
-            Loss::Huber { delta } => {
-                self.point.residual.iter().filter(|r| (r.abs() - delta).abs() < KINK * delta).count()
-            }
-            _ => 0,
-        };
-        atoms + outliers
+        atoms + open_residuals(problem.lower.loss, &self.point.residual)
     }
 }
 

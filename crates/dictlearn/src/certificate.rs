@@ -17,9 +17,9 @@ pub struct Coded {
 pub struct CodingReport {
     /// Number of samples coded.
     pub n_samples: usize,
-    /// Samples whose KKT violation is above the tolerance.
+    /// Samples whose violation is above the tolerance.
     pub not_converged: usize,
-    /// Largest KKT violation relative to `regularization`; NaN if a problem is not finite.
+    /// Largest KKT violation relative to `regularization` (other methods: see [`crate::method`]); NaN if a problem is not finite.
     pub violation: f64,
     /// Largest duality gap of a sample, relative to its objective at the code 0; infinite where there is no bound.
     pub duality_gap: f64,
@@ -28,6 +28,8 @@ pub struct CodingReport {
     pub undecided: usize,
     /// Samples whose support has a singular system.
     pub rank_deficient: usize,
+    /// Samples that `active_set` left unsolved and homotopy solved (see [`crate::homotopy`]).
+    pub rescued: usize,
 }
 
 impl CodingReport {
@@ -43,6 +45,7 @@ impl CodingReport {
             duality_gap: largest(self.duality_gap, other.duality_gap),
             undecided: self.undecided + other.undecided,
             rank_deficient: self.rank_deficient + other.rank_deficient,
+            rescued: self.rescued + other.rescued,
         }
     }
 }
@@ -56,6 +59,7 @@ impl From<SampleOutcome> for CodingReport {
             duality_gap: outcome.duality_gap,
             undecided: outcome.undecided,
             rank_deficient: usize::from(outcome.rank_deficient),
+            rescued: 0,
         }
     }
 }

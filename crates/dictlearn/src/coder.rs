@@ -2,14 +2,18 @@
 //!
 //! Threads take blocks of `BLOCK` samples from the pool of rayon in force; a code depends on its sample and the
 //! dictionary alone, so results are the same bits for any number of threads. The squared loss is coded in blocks (module
-//! `gram`), the others sample by sample: see [`crate::active_set`] for method and cost.
+//! `gram`), the others sample by sample: see [`crate::active_set`] for method and cost. Other methods, and other problems
+//! than the lower level, are the options' [`Method`].
 
 use crate::active_set::{CoderOptions, Workspace};
 use crate::codes::{Code, Codes};
 use crate::error::Error;
 use crate::gram::{self, BlockWorkspace, GramDictionary};
+use crate::homotopy::Homotopy;
 use crate::loss::Loss;
 use crate::lower::{LowerLevel, Problem};
+use crate::method::Method;
+use crate::methods;
 use crate::samples::{Sample, Samples};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -20,11 +24,11 @@ pub(crate) const BLOCK: usize = 16;
 pub use crate::certificate::{Coded, CodingReport};
 
 /// Solves every sample of `problem`, from `start` where given (one code a sample; the
-/// result is the same up to the tolerance, sooner where the start is near).
+/// result is the same up to the tolerance, sooner where the start is near). What is solved, and how: [`Method`].
 ///
 /// # Errors
 /// If the samples do not have the dictionary's number of features, the start not one code a sample, an entry is not
-/// finite, or an option is out of range. Not converging is no error: see [`CodingReport::not_converged`].
+/// finite, an option is out of range, or the method does not take the problem. Not converging is no error: see [`CodingReport::not_converged`].
 pub fn encode<'a>(
     problem: &Problem,
     samples: impl Into<Samples<'a>>,
@@ -34,6 +38,7 @@ pub fn encode<'a>(
     let samples = samples.into();
     problem.lower.check()?;
     options.check()?;
+    options.method.check_problem(&problem.lower, problem.weights().is_some())?;
     Error::check_length("samples", "features", samples.n_features(), problem.n_features(), "the dictionary")?;
     if let Some(start) = start {
         Error::check_length("start", "codes", start.n_samples(), samples.n_samples(), "the samples")?;
@@ -56,14 +61,24 @@ pub(crate) fn encode_checked(
     start: Option<&Codes>,
     options: CoderOptions,
 ) -> Coded {
-    let blocks = match screened(problem) {
-        Some(dictionary) => {
-            in_blocks(samples.n_samples(), gram::BLOCK, BlockWorkspace::default, |workspace, range| {
-                workspace.encode(problem, &dictionary, samples, start, options, range)
+    let n = samples.n_samples();
+    let rescued = |spare: &mut _, range: Range<usize>, block: Coded| {
+        methods::rescue(spare, problem, samples, options, range, block)
+    };
+    let blocks = match (options.method, screened(problem)) {
+        (Method::ActiveSet, Some(dictionary)) => {
+            in_blocks(n, gram::BLOCK, Default::default, |(workspace, spare), range| {
+                let workspace: &mut BlockWorkspace = workspace;
+                let block = workspace.encode(problem, &dictionary, samples, start, options, range.clone());
+                rescued(spare, range, block)
             })
         }
-        None => in_blocks(samples.n_samples(), BLOCK, Workspace::default, |workspace, range| {
-            encode_block(workspace, problem, samples, start, options, range)
+        (Method::ActiveSet, None) => in_blocks(n, BLOCK, Default::default, |(workspace, spare), range| {
+            let block = encode_block(workspace, problem, samples, start, options, range.clone());
+            rescued(spare, range, block)
+        }),
+        _ => in_blocks(n, BLOCK, Homotopy::default, |homotopy, range| {
+            methods::encode_block(homotopy, problem, samples, start, options, range)
         }),
     };
     let mut all = Coded { codes: Codes::new(problem.n_components()), report: CodingReport::default() };

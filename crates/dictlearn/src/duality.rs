@@ -27,6 +27,9 @@
 use crate::loss::Loss;
 use crate::lower::LowerLevel;
 
+/// Relative distance from a kink below which it is open on which side of it the solution is.
+pub(crate) const KINK: f64 = 1e-9;
+
 /// An atom that counts: on the support, or off it with `|v_j|` above its threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contact {
@@ -56,6 +59,49 @@ impl Gap {
         };
         (2.0 * steepest * self.value).sqrt()
     }
+}
+
+/// What a gap leaves open about a support.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Openness {
+    multiple: f64,
+    /// Of `phi'(r*)` from `a phi'(r)`.
+    radius: f64,
+    /// Coefficients up to this may be 0 in the solution.
+    shortest: f64,
+    /// The unit of thresholds that are 0.
+    unit: f64,
+}
+
+impl Openness {
+    /// For a code of objective `P(c)` with this largest coefficient.
+    pub fn new(lower: &LowerLevel, gap: Gap, objective: f64, largest_coefficient: f64, unit: f64) -> Self {
+        let ridge = lower.ridge();
+        let shortest = if ridge > 0.0 { (2.0 * gap.value / ridge).sqrt() } else { 0.0 };
+        Self {
+            multiple: gap.multiple,
+            radius: gap.radius(lower.loss, objective),
+            shortest: shortest.max(KINK * largest_coefficient),
+            unit,
+        }
+    }
+
+    /// Whether an atom of the support may be none of the solution's.
+    pub fn inside(&self, coefficient: f64) -> bool {
+        coefficient.abs() <= self.shortest
+    }
+
+    /// Whether an atom off the support may be one of the solution's; `size` is what is compared with the threshold.
+    pub fn outside(&self, size: f64, threshold: f64, norm: f64) -> bool {
+        let unit = if threshold > 0.0 { threshold } else { self.unit };
+        threshold - self.multiple * size <= (KINK * unit).max(self.radius * norm)
+    }
+}
+
+/// Huber residuals so near delta that they may be on either side of it; none for other losses.
+pub(crate) fn open_residuals(loss: Loss, residual: &[f64]) -> usize {
+    let Loss::Huber { delta } = loss else { return 0 };
+    residual.iter().filter(|r| (r.abs() - delta).abs() < KINK * delta).count()
 }
 
 /// The duality gap of a code with residual `r` (observed features) and all its contacts.

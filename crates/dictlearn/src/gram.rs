@@ -22,10 +22,10 @@ mod settle;
 mod dictionary;
 mod vectors;
 
-use crate::active_set::{CoderOptions, KINK, SampleOutcome, Workspace};
+use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
 use crate::certificate::{Coded, CodingReport};
 use crate::codes::{Code, Codes};
-use crate::duality::gap_bound;
+use crate::duality::{KINK, gap_bound};
 use crate::lower::{LowerLevel, Problem};
 use crate::samples::{self, Samples};
 pub(crate) use dictionary::GramDictionary;

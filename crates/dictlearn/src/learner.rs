@@ -165,8 +165,9 @@ impl Learner {
     /// Minimises `objective` from `dictionary` (`d x k`, used as it is) and a zero head.
     ///
     /// # Errors
-    /// Options out of range, data that cannot be learned from, a dictionary of another number of features or one that
-    /// the constraint cannot take, weights that are not one an atom. Not converging and diverging are values: see [`Learned::status`].
+    /// Options out of range, a coder whose codes do not minimise the lower level (see [`crate::method`]), data that cannot
+    /// be learned from, a dictionary of another number of features or one that the constraint cannot take, weights that
+    /// are not one an atom. Not converging and diverging are values: see [`Learned::status`].
     pub fn learn(
         &self,
         data: TrainingData<'_>,
@@ -178,6 +179,8 @@ impl Learner {
     ) -> Result<Learned, Error> {
         self.lower.check()?;
         self.coder.check()?;
+        self.coder.method.check_learning()?;
+        self.coder.method.check_problem(&self.lower, false)?;
         options.check()?;
         data.check(objective)?;
         Error::check_length(

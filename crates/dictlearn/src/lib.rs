@@ -28,8 +28,13 @@
 //! | [`upper`] | upper-level losses: the trait, the reconstruction, the whole lower objective |
 //! | [`coder`] | codes of all samples, with their certificate |
 //! | [`certificate`] | how well codes solve their problems |
+//! | [`homotopy`] | the code of one sample by following its regularisation path, and the whole path |
+//! | [`omp`] | greedy codes: orthogonal matching pursuit |
+//! | [`threshold`] | codes by thresholding correlations |
+//! | [`coordinate_descent`] | the code of one sample, coordinate by coordinate |
 //! | [`active_set`] | the code of one sample, for any loss |
 //! | [`duality`] | duality gap of a code, support certificate |
+//! | [`method`] | which code is meant, and how it is found |
 //! | [`lower`] | the lower-level problem, what samples share |
 //! | [`loss`] | losses of a residual entry |
 //! | [`samples`] | samples as they come: `f64`, `f32` or sparse, with missing features
@@ -97,9 +102,16 @@ pub mod task;
 pub mod upper;
 pub mod coder;
 mod gram;
+mod methods;
 pub mod certificate;
+pub mod homotopy;
+pub mod omp;
+pub mod threshold;
+pub mod coordinate_descent;
+mod optimality;
 pub mod active_set;
 pub mod duality;
+pub mod method;
 pub mod lower;
 pub mod loss;
 pub mod samples;

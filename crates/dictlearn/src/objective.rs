@@ -296,7 +296,7 @@ mod tests {
         let labels: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
         let weights: Vec<f64> = (0..n).map(|i| 0.5 + 0.1 * i as f64).collect();
         let data = TrainingData { samples, labels: Some(&labels), weights: Some(&weights) };
-        let coder = CoderOptions { tolerance: 1e-13, max_iterations: 500 };
+        let coder = CoderOptions { tolerance: 1e-13, max_iterations: 500, ..CoderOptions::default() };
         let lower = LowerLevel { elastic_penalty: 0.1, ..LowerLevel::new(Loss::Squared, 0.1) };
         let atom_weights = [1.5, 0.5, 1.0, 0.8, 2.0];
         for (penalize_intercept, atom_weights) in

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{EXACT, Instance, LOSSES, code_error_bound, coherent, lasso, nonsense, slope, value};
+use common::{EXACT, Instance, LOSSES, code_error_bound, lasso, nonsense, slope, stress, value};
 use dictlearn::active_set::CoderOptions;
 use dictlearn::codes::{Code, Codes};
 use dictlearn::loss::Loss;
@@ -15,51 +15,6 @@ use solvers::proximal_gradient::ProximalGradient;
 use solvers::smooth::Smooth;
 use solvers::step_rule::StepRule;
 use std::collections::BTreeMap;
-
-fn instances() -> Vec<Instance> {
-    let mut near_duplicates = Instance::random("near duplicates 1e-5", 12, 24, 4, 21);
-    let mut duplicates = Instance::random("exact duplicates", 12, 24, 4, 22);
-    let mut opposite = Instance::random("opposite duplicates", 12, 24, 4, 32);
-    let mut zero_atoms = Instance::random("zero atoms", 10, 15, 4, 23);
-    let mut norms = Instance::random("norms 1e-3 to 1e3", 10, 21, 4, 24);
-    let mut zero_samples = Instance::random("zero and constant samples", 9, 14, 4, 25);
-    for j in 0..12 {
-        let (copy, noise) = (near_duplicates.atom(j).to_vec(), testkit::normal_vector(12, 100 + j as u64));
-        near_duplicates.atom_mut(j + 12).copy_from_slice(&copy);
-        near_duplicates.atom_mut(j + 12).iter_mut().zip(noise).for_each(|(a, e)| *a += 1e-5 * e);
-        let copy = duplicates.atom(j).to_vec();
-        duplicates.atom_mut(j + 12).copy_from_slice(&copy);
-        let copy: Vec<f64> = opposite.atom(j).iter().map(|a| -a).collect();
-        opposite.atom_mut(j + 12).copy_from_slice(&copy);
-    }
-    for j in [0, 7, 14] {
-        zero_atoms.atom_mut(j).fill(0.0);
-    }
-    for j in 0..21 {
-        let factor = 10.0_f64.powf(0.3 * j as f64 - 3.0);
-        norms.atom_mut(j).iter_mut().for_each(|a| *a *= factor);
-    }
-    zero_samples.samples[..9].fill(0.0);
-    zero_samples.samples[9..18].fill(0.3);
-    zero_samples.samples[18..].fill(-2.0);
-    vec![
-        Instance::random("one feature", 1, 6, 4, 11),
-        Instance::random("one atom", 8, 1, 4, 12),
-        Instance::random("fewer atoms than features", 30, 10, 4, 13),
-        Instance::random("square", 16, 16, 4, 14),
-        Instance::random("many atoms", 10, 80, 4, 15),
-        Instance::random("few features, many atoms", 5, 200, 4, 16),
-        coherent("cosine .54", 0.54, 17),
-        coherent("cosine .8", 0.8, 18),
-        coherent("cosine .96", 0.96, 19),
-        near_duplicates,
-        duplicates,
-        opposite,
-        zero_atoms,
-        norms,
-        zero_samples,
-    ]
-}
 
 /// The penalties of the grid: `(elastic_penalty, l2_regularization)`.
 fn ridges() -> impl Iterator<Item = (f64, f64)> {
@@ -95,7 +50,7 @@ struct Cell {
 fn codes_meet_the_optimality_conditions() {
     let mut table = BTreeMap::<String, Cell>::new();
     let options = CoderOptions::default();
-    for instance in instances() {
+    for instance in stress() {
         for lower in grid(&instance) {
             let coded = instance.encode(lower, None, options);
             let violations = (0..instance.n()).map(|i| {

@@ -66,7 +66,8 @@ fn just_enough_iterations_give_the_same_code() {
             instance.encode(lower, None, options)
         };
         let enough = (1..100).find(|&m| with(m).report.not_converged == 0);
-        assert_eq!(enough.map(with), Some(code), "{loss:?}");
+        // Too few rounds for the active set may be enough steps for the homotopy that comes after it.
+        assert_eq!(enough.map(|m| with(m).codes), Some(code.codes), "{loss:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use linalg::simd::Isa;
 
 /// Every set solves every problem to the tolerance, by an independent check; codes agree to their conditioning.
 fn check(instance: &Instance, lower: LowerLevel) {
-    let options = CoderOptions { tolerance: 1e-12, max_iterations: 1000 };
+    let options = CoderOptions { tolerance: 1e-12, ..CoderOptions::default() };
     let reference = instance.encode(lower, None, options);
     for isa in Isa::available() {
         let problem: Problem = instance.problem(lower).with_isa(isa);

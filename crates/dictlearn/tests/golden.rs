@@ -9,6 +9,7 @@ use dictlearn::hypergradient::hypergradient;
 use dictlearn::learner::{DescentOptions, Learned, Learner, Optimizer, Project};
 use dictlearn::loss::Loss;
 use dictlearn::lower::{LowerLevel, Problem};
+use dictlearn::method::Method;
 use dictlearn::objective::{Objective, TrainingData};
 use dictlearn::task::{Head, Logistic, LogisticUpper};
 use dictlearn::upper::Reconstruction;
@@ -83,7 +84,7 @@ fn c_order(shape: &[u64], values: &[f64]) -> Vec<f64> {
     (0..values.len()).map(|flat| values[position(flat)]).collect()
 }
 
-const EXACT: CoderOptions = CoderOptions { tolerance: 1e-12, max_iterations: 100 };
+const EXACT: CoderOptions = CoderOptions { tolerance: 1e-12, max_iterations: 100, method: Method::ActiveSet };
 
 /// Largest difference of stored iterates, entry by entry.
 fn iterate(golden: &Golden, array: &str, i: usize) -> Vec<f64> {

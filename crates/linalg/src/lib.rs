@@ -6,6 +6,7 @@
 pub mod svd;
 pub mod eigenvalue;
 pub mod conjugate_gradient;
+pub mod qr_update;
 pub mod spd;
 pub mod products;
 pub mod simd;

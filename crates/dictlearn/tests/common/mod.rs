@@ -6,9 +6,11 @@ use dictlearn::coder::{Coded, encode};
 use dictlearn::codes::{Code, Codes};
 use dictlearn::loss::Loss;
 use dictlearn::lower::{LowerLevel, Problem};
+use dictlearn::method::Method;
 use faer::MatRef;
 
-pub const EXACT: CoderOptions = CoderOptions { tolerance: 1e-13, max_iterations: 1000 };
+pub const EXACT: CoderOptions =
+    CoderOptions { tolerance: 1e-13, max_iterations: 1000, method: Method::ActiveSet };
 
 /// A dictionary `d x k` and samples `d x n`, column-major.
 #[derive(Clone, Debug)]
@@ -70,6 +72,11 @@ impl Instance {
         largest
     }
 
+    /// `max_j |d_j . x_i|`.
+    pub fn largest_correlation(&self, i: usize) -> f64 {
+        self.correlations(Loss::Squared, self.sample(i)).iter().fold(0.0_f64, |m, g| m.max(g.abs()))
+    }
+
     /// Code `i` as a dense vector.
     pub fn dense(&self, codes: &Codes, i: usize) -> Vec<f64> {
         let mut dense = vec![0.0; self.k];
@@ -106,25 +113,38 @@ impl Instance {
     /// Largest distance from the optimality conditions of sample `i`, relative to `regularization` (where that is 0,
     /// to `max_j |d_j . phi'(x)|`).
     pub fn violation(&self, lower: &LowerLevel, i: usize, code: &[f64]) -> f64 {
-        let lambda = lower.regularization;
+        self.weighted_violation(lower, lower.regularization, &vec![1.0; self.k], i, code)
+    }
+
+    /// The same with weights of the l1 norm and the multiplier `lambda` in place of `regularization` (not in the ridge);
+    /// infinite for a negative coefficient where none is allowed.
+    pub fn weighted_violation(
+        &self,
+        lower: &LowerLevel,
+        lambda: f64,
+        weights: &[f64],
+        i: usize,
+        code: &[f64],
+    ) -> f64 {
         let v = self.correlations(lower.loss, &self.residual(i, code));
-        let ridge = lambda * lower.elastic_penalty + lower.l2_regularization;
+        let ridge = lower.regularization * lower.elastic_penalty + lower.l2_regularization;
         let distance = |j: usize| {
-            let g = v[j] - ridge * code[j];
+            let (g, threshold) = (v[j] - ridge * code[j], lambda * weights[j]);
             if code[j] > 0.0 {
-                (g - lambda).abs()
+                (g - threshold).abs()
             } else if code[j] < 0.0 {
-                (g + lambda).abs()
+                if lower.non_negative { f64::INFINITY } else { (g + threshold).abs() }
+            } else if lower.non_negative {
+                (g - threshold).max(0.0)
             } else {
-                (g.abs() - lambda).max(0.0)
+                (g.abs() - threshold).max(0.0)
             }
         };
         let worst = (0..self.k).map(distance).fold(0.0, f64::max);
         let unit = if lambda > 0.0 {
             lambda
         } else {
-            let at_zero = self.correlations(lower.loss, self.sample(i));
-            at_zero.iter().fold(0.0_f64, |m, g| m.max(g.abs()))
+            self.correlations(lower.loss, self.sample(i)).iter().fold(0.0_f64, |m, g| m.max(g.abs()))
         };
         if worst == 0.0 { 0.0 } else { worst / unit }
     }
@@ -209,4 +229,65 @@ pub fn code_error_bound(instance: &Instance, lower: &LowerLevel, sample: usize, 
     let ridge = lower.regularization * lower.elastic_penalty + lower.l2_regularization;
     let entry = instance.violation(lower, sample, code) * lower.regularization;
     entry * (instance.k as f64).sqrt() / ridge
+}
+
+/// Shapes, coherences, duplicates, zeros and norms that are hard for one method or another.
+pub fn stress() -> Vec<Instance> {
+    let mut near_duplicates = Instance::random("near duplicates 1e-5", 12, 24, 4, 21);
+    let mut duplicates = Instance::random("exact duplicates", 12, 24, 4, 22);
+    let mut opposite = Instance::random("opposite duplicates", 12, 24, 4, 32);
+    let mut zero_atoms = Instance::random("zero atoms", 10, 15, 4, 23);
+    let mut norms = Instance::random("norms 1e-3 to 1e3", 10, 21, 4, 24);
+    let mut zero_samples = Instance::random("zero and constant samples", 9, 14, 4, 25);
+    for j in 0..12 {
+        let (copy, noise) = (near_duplicates.atom(j).to_vec(), testkit::normal_vector(12, 100 + j as u64));
+        near_duplicates.atom_mut(j + 12).copy_from_slice(&copy);
+        near_duplicates.atom_mut(j + 12).iter_mut().zip(noise).for_each(|(a, e)| *a += 1e-5 * e);
+        let copy = duplicates.atom(j).to_vec();
+        duplicates.atom_mut(j + 12).copy_from_slice(&copy);
+        let copy: Vec<f64> = opposite.atom(j).iter().map(|a| -a).collect();
+        opposite.atom_mut(j + 12).copy_from_slice(&copy);
+    }
+    for j in [0, 7, 14] {
+        zero_atoms.atom_mut(j).fill(0.0);
+    }
+    for j in 0..21 {
+        let factor = 10.0_f64.powf(0.3 * j as f64 - 3.0);
+        norms.atom_mut(j).iter_mut().for_each(|a| *a *= factor);
+    }
+    zero_samples.samples[..9].fill(0.0);
+    zero_samples.samples[9..18].fill(0.3);
+    zero_samples.samples[18..].fill(-2.0);
+    vec![
+        Instance::random("one feature", 1, 6, 4, 11),
+        Instance::random("one atom", 8, 1, 4, 12),
+        Instance::random("fewer atoms than features", 30, 10, 4, 13),
+        Instance::random("square", 16, 16, 4, 14),
+        Instance::random("many atoms", 10, 80, 4, 15),
+        Instance::random("few features, many atoms", 5, 200, 4, 16),
+        coherent("cosine .54", 0.54, 17),
+        coherent("cosine .8", 0.8, 18),
+        coherent("cosine .96", 0.96, 19),
+        near_duplicates,
+        duplicates,
+        opposite,
+        zero_atoms,
+        norms,
+        zero_samples,
+    ]
+}
+
+/// What rounding alone can make of a violation: `d_j . (x - D c)` to `(d + s) eps |d_j| (|x| + sum |c_j| |d_j|)`, twice.
+pub fn rounding(instance: &Instance, lambda: f64, i: usize, code: &[f64]) -> f64 {
+    let length = |v: &[f64]| v.iter().map(|a| a * a).sum::<f64>().sqrt();
+    let lengths: Vec<f64> = (0..instance.k).map(|j| length(instance.atom(j))).collect();
+    let largest = lengths.iter().fold(0.0_f64, |m, &a| m.max(a));
+    let mass: f64 = code.iter().zip(&lengths).map(|(c, a)| c.abs() * a).sum();
+    let unit = if lambda > 0.0 { lambda } else { instance.largest_correlation(i) };
+    let terms = (instance.d + code.iter().filter(|c| **c != 0.0).count()) as f64;
+    if mass == 0.0 {
+        1e-15
+    } else {
+        2.0 * terms * f64::EPSILON * largest * (length(instance.sample(i)) + mass) / unit
+    }
 }

@@ -115,6 +115,7 @@ fn coding(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::Codin
     let options = CoderOptions {
         tolerance: table.number("tolerance", raw.tolerance),
         max_iterations: table.count("max_iterations", raw.max_iterations),
+        ..CoderOptions::default()
     };
     let require_convergence = table.flag("require_convergence", raw.require_convergence);
     let loss = loss(table.findings, raw.loss);

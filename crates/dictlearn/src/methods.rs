@@ -1,0 +1,197 @@
+//! The code of one sample by any method but the active set, and homotopy where the active set did not arrive.
+
+use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
+use crate::certificate::{Coded, CodingReport};
+use crate::codes::{Code, Codes};
+use crate::coordinate_descent::descend;
+use crate::homotopy::{Homotopy, Quadratic, Stop};
+use crate::lower::Problem;
+use crate::method::Method;
+use crate::omp::{Limits, pursue};
+use crate::optimality::certify;
+use crate::samples::{Sample, Samples};
+use crate::threshold::threshold;
+use linalg::columns::{column_norms, dot, norm};
+use std::ops::Range;
+
+/// A code as ascending pairs of atom and coefficient, with its certificate.
+type Solved = (Vec<(usize, f64)>, SampleOutcome);
+
+/// The samples of `range` by `options.method`.
+pub(crate) fn encode_block(
+    homotopy: &mut Homotopy,
+    problem: &Problem,
+    samples: Samples<'_>,
+    start: Option<&Codes>,
+    options: CoderOptions,
+    range: Range<usize>,
+) -> Coded {
+    let mut codes = Codes::new(problem.n_components());
+    let (mut report, mut sample) = (CodingReport::default(), Sample::default());
+    let norms = norms_of(problem, options.method);
+    for i in range {
+        samples.load(i, &mut sample);
+        let start = start.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
+        let (code, outcome) = if sample.missing.is_empty() {
+            solve(homotopy, problem, &norms, &sample.values, start, options)
+        } else {
+            let problem = problem.observed(&sample);
+            let norms = norms_of(&problem, options.method);
+            solve(homotopy, &problem, &norms, &sample.observed(&sample.values), start, options)
+        };
+        report = report.merge(outcome.into());
+        codes.push_iter(code.into_iter());
+    }
+    Coded { codes, report }
+}
+
+/// The norms of the atoms, where the method needs them.
+fn norms_of(problem: &Problem, method: Method) -> Vec<f64> {
+    if matches!(method, Method::Omp { .. }) { column_norms(problem.dictionary()) } else { Vec::new() }
+}
+
+fn solve(
+    homotopy: &mut Homotopy,
+    problem: &Problem,
+    norms: &[f64],
+    sample: &[f64],
+    start: Code<'_>,
+    options: CoderOptions,
+) -> Solved {
+    match options.method {
+        Method::CoordinateDescent => descend(problem, sample, start.iter(), options),
+        Method::Omp { n_nonzero, error } => {
+            pursue(problem, norms, sample, Limits { n_nonzero, error }, options.tolerance)
+        }
+        Method::Threshold => threshold(problem, sample),
+        Method::L1Ball { radius } => follow(homotopy, problem, sample, Stop::Radius(radius), options),
+        Method::Error { error } => follow(homotopy, problem, sample, Stop::Error(error), options),
+        Method::ActiveSet => unreachable!("the active set has blocks of its own"),
+        Method::Homotopy => {
+            let stop = Stop::Multiplier(problem.lower.regularization);
+            follow(homotopy, problem, sample, stop, options)
+        }
+    }
+}
+
+/// The end of the path. With a constraint, its own violation counts as well.
+fn follow(
+    homotopy: &mut Homotopy,
+    problem: &Problem,
+    sample: &[f64],
+    stop: Stop,
+    options: CoderOptions,
+) -> Solved {
+    let quadratic = Quadratic::of(problem).expect("the loss was checked");
+    homotopy.run(&quadratic, sample, stop, options.max_iterations, &mut |_| {});
+    let code = homotopy.code(problem.n_components());
+    let multiplier = match stop {
+        Stop::Multiplier(target) => target,
+        Stop::Radius(_) | Stop::Error(_) => homotopy.multiplier(),
+    };
+    let mut outcome = certify(problem, sample, &code, multiplier, options.tolerance);
+    let constraint = constraint_violation(problem, sample, &code, stop, multiplier);
+    if constraint > outcome.violation {
+        outcome.violation = constraint;
+    }
+    outcome.converged = outcome.violation <= options.tolerance;
+    (code, outcome)
+}
+
+/// By how much a code misses `sum_j w_j |c_j| <= radius`, relative to the radius, or `|r| <= sqrt(error)`, relative to
+/// `|x|`; `=` in place of `<=` where the code is neither 0 nor unconstrained.
+fn constraint_violation(
+    problem: &Problem,
+    sample: &[f64],
+    code: &[(usize, f64)],
+    stop: Stop,
+    multiplier: f64,
+) -> f64 {
+    let (excess, unit) = match stop {
+        Stop::Multiplier(_) => return 0.0,
+        Stop::Radius(radius) => {
+            let l1: f64 = code.iter().map(|&(j, c)| problem.weight(j) * c.abs()).sum();
+            (l1 - radius, radius)
+        }
+        Stop::Error(error) => {
+            let mut residual = vec![0.0; sample.len()];
+            problem.residual(sample, code.iter().copied(), &mut residual);
+            (dot(&residual, &residual).sqrt() - error.sqrt(), norm(sample))
+        }
+    };
+    let weighted = code.iter().any(|&(j, _)| problem.weight(j) > 0.0);
+    let miss = if multiplier > 0.0 && weighted { excess.abs() } else { excess.max(0.0) };
+    if miss == 0.0 { 0.0 } else { miss / unit }
+}
+
+/// A block of the active set with the samples it left unsolved tried by homotopy, whose code the active set then certifies
+/// and settles; kept where it is better. Needs the squared or Huber's loss, and kinks. Cost `2 k d` for each sample of a
+/// block with an unsolved one, and a path for each of those.
+pub(crate) fn rescue(
+    (homotopy, workspace): &mut (Homotopy, Workspace),
+    problem: &Problem,
+    samples: Samples<'_>,
+    options: CoderOptions,
+    range: Range<usize>,
+    coded: Coded,
+) -> Coded {
+    let quadratic = Quadratic::of(problem).is_some() && !problem.lower.is_smooth();
+    if coded.report.not_converged == 0 || !quadratic {
+        return coded;
+    }
+    let mut codes = Codes::new(problem.n_components());
+    let (mut report, mut sample) = (CodingReport::default(), Sample::default());
+    for (row, i) in range.enumerate() {
+        samples.load(i, &mut sample);
+        let code: Vec<(usize, f64)> = coded.codes.row(row).iter().collect();
+        let (code, outcome, rescued) = if sample.missing.is_empty() {
+            rescue_sample(homotopy, workspace, problem, &sample.values, code, options)
+        } else {
+            let values = sample.observed(&sample.values);
+            rescue_sample(homotopy, workspace, &problem.observed(&sample), &values, code, options)
+        };
+        report = report.merge(outcome.into());
+        report.rescued += usize::from(rescued);
+        codes.push_iter(code.into_iter());
+    }
+    Coded { codes, report }
+}
+
+/// Violations measured in two ways differ by their rounding: up to this factor of the tolerance a code counts as solved.
+const SAME: f64 = 1.01;
+
+fn rescue_sample(
+    homotopy: &mut Homotopy,
+    workspace: &mut Workspace,
+    problem: &Problem,
+    sample: &[f64],
+    code: Vec<(usize, f64)>,
+    options: CoderOptions,
+) -> (Vec<(usize, f64)>, SampleOutcome, bool) {
+    let certified = |code: &[(usize, f64)]| {
+        let tolerance = SAME * options.tolerance;
+        certify(problem, sample, code, problem.lower.regularization, tolerance)
+    };
+    let reached = certified(&code);
+    if reached.converged || reached.violation.is_nan() {
+        return (code, reached, false);
+    }
+    let quadratic = Quadratic::of(problem).expect("checked for the block");
+    let stop = Stop::Multiplier(quadratic.target());
+    if !homotopy.run(&quadratic, sample, stop, options.max_iterations, &mut |_| {}) {
+        return (code, reached, false);
+    }
+    let found = homotopy.code(problem.n_components());
+    let whole = Sample { values: sample.to_vec(), missing: Vec::new() };
+    let outcome = workspace.solve(problem, &whole, found.iter().copied(), options);
+    if outcome.converged {
+        let support = workspace.support().iter();
+        return (support.map(|&j| (j, workspace.coefficient(j))).collect(), outcome, true);
+    }
+    let outcome = certified(&found);
+    if outcome.violation < reached.violation {
+        (found, outcome, outcome.converged)
+    } else {
+        (code, reached, false)
+    }
+}

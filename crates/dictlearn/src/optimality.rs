@@ -1,0 +1,79 @@
+//! The optimality conditions of one code, measured from a fresh residual.
+//!
+//! Conditions and KKT violation as in [`crate::lower`], at any multiplier `lambda` of the l1 norm. Cost `2 k d` and `2 s d`.
+
+use crate::active_set::SampleOutcome;
+use crate::duality::{Contact, Openness, duality_gap, open_residuals};
+use crate::lower::{LowerLevel, Problem};
+
+/// The outcome of a code (pairs of atom and coefficient, none of them 0) for the penalty
+/// `multiplier sum_j w_j |c_j| + ridge/2 |c|^2`.
+pub(crate) fn certify(
+    problem: &Problem,
+    sample: &[f64],
+    code: &[(usize, f64)],
+    multiplier: f64,
+    tolerance: f64,
+) -> SampleOutcome {
+    let (loss, ridge) = (problem.lower.loss, problem.lower.ridge());
+    let (mut residual, mut slopes) = (vec![0.0; sample.len()], vec![0.0; sample.len()]);
+    problem.residual(sample, code.iter().copied(), &mut residual);
+    loss.slopes(&residual, &mut slopes);
+    let mut gradient = vec![0.0; problem.n_components()];
+    problem.correlations(&slopes, &mut gradient);
+    let unit = if multiplier > 0.0 { multiplier } else { largest_correlation(problem, sample) };
+    let (mut worst, mut contacts, mut used) = (0.0_f64, Vec::new(), code.iter().peekable());
+    for (j, &v) in gradient.iter().enumerate() {
+        let threshold = multiplier * problem.weight(j);
+        let coefficient = used.next_if(|(i, _)| *i == j).map_or(0.0, |(_, c)| *c);
+        let distance = if coefficient == 0.0 {
+            (problem.size(v) - threshold).max(0.0)
+        } else {
+            (v - ridge * coefficient - threshold * coefficient.signum()).abs()
+        };
+        if coefficient != 0.0 || problem.size(v) > threshold {
+            contacts.push(Contact { coefficient, correlation: v, threshold });
+        }
+        worst = if v.is_nan() { f64::NAN } else { distance.max(worst) };
+        if worst.is_nan() {
+            break;
+        }
+    }
+    let lower = LowerLevel {
+        regularization: multiplier,
+        elastic_penalty: 0.0,
+        l2_regularization: ridge,
+        ..problem.lower
+    };
+    let gap = duality_gap(&lower, &residual, &contacts);
+    let penalty =
+        |c: &Contact| c.threshold * c.coefficient.abs() + 0.5 * ridge * c.coefficient * c.coefficient;
+    let objective = loss.sum(&residual) + contacts.iter().map(penalty).sum::<f64>();
+    let largest = code.iter().fold(0.0_f64, |m, (_, c)| m.max(c.abs()));
+    let openness = Openness::new(&lower, gap, objective, largest, unit);
+    let free = |j: usize| !lower.non_negative && multiplier * problem.weight(j) == 0.0;
+    let mut off = vec![true; gradient.len()];
+    code.iter().for_each(|&(j, _)| off[j] = false);
+    let outside = |&j: &usize| {
+        off[j] && openness.outside(problem.size(gradient[j]), multiplier * problem.weight(j), problem.norm(j))
+    };
+    let undecided = (0..gradient.len()).filter(|&j| !free(j)).filter(outside).count()
+        + code.iter().filter(|(j, c)| !free(*j) && openness.inside(*c)).count();
+    let violation = worst / unit;
+    SampleOutcome {
+        converged: violation <= tolerance,
+        violation,
+        duality_gap: if gap.value > 0.0 { gap.value / loss.sum(sample) } else { 0.0 },
+        undecided: undecided + open_residuals(loss, &residual),
+        rank_deficient: false,
+    }
+}
+
+/// `max_j |d_j . phi'(x)|`, 1 where that is 0: the unit of violations where lambda is 0.
+pub(crate) fn largest_correlation(problem: &Problem, sample: &[f64]) -> f64 {
+    let (mut slopes, mut gradient) = (vec![0.0; sample.len()], vec![0.0; problem.n_components()]);
+    problem.lower.loss.slopes(sample, &mut slopes);
+    problem.correlations(&slopes, &mut gradient);
+    let largest = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+    if largest > 0.0 { largest } else { 1.0 }
+}
