@@ -81,7 +81,9 @@ pub(crate) fn encode_checked(
             methods::encode_block(homotopy, problem, samples, start, options, range)
         }),
     };
-    let mut all = Coded { codes: Codes::new(problem.n_components()), report: CodingReport::default() };
+    let entries = blocks.iter().map(|block| block.codes.nnz()).sum();
+    let codes = Codes::with_capacity(problem.n_components(), samples.n_samples(), entries);
+    let mut all = Coded { codes, report: CodingReport::default() };
     for block in blocks {
         all.codes.append(&block.codes);
         all.report = all.report.merge(block.report);

@@ -42,6 +42,18 @@ impl Codes {
         Self { n_components, indptr: vec![0], indices: Vec::new(), values: Vec::new() }
     }
 
+    /// No samples yet, with room for some.
+    pub(crate) fn with_capacity(n_components: usize, n_samples: usize, entries: usize) -> Self {
+        let mut indptr = Vec::with_capacity(n_samples + 1);
+        indptr.push(0);
+        Self {
+            n_components,
+            indptr,
+            indices: Vec::with_capacity(entries),
+            values: Vec::with_capacity(entries),
+        }
+    }
+
     /// Appends the code of the next sample.
     ///
     /// # Panics
@@ -64,6 +76,18 @@ impl Codes {
             self.values.push(c);
         }
         self.indptr.push(self.indices.len());
+    }
+
+    /// Appends the code of the next sample, coefficients times `scale`; those that vanish are left out.
+    pub(crate) fn push_scaled(&mut self, support: &[u32], values: &[f64], scale: f64) {
+        if values.iter().all(|c| c * scale != 0.0) {
+            self.indices.extend_from_slice(support);
+            self.values.extend(values.iter().map(|c| c * scale));
+            self.indptr.push(self.indices.len());
+        } else {
+            let pairs = support.iter().zip(values).map(|(&j, c)| (j as usize, c * scale));
+            self.push_iter(pairs.filter(|(_, c)| *c != 0.0));
+        }
     }
 
     /// Appends the samples of `other`.

@@ -8,10 +8,13 @@
 //! The results of different sets may differ in the last bits (order of sums), those of one set never do.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
+mod aligned;
+
+pub use aligned::Aligned;
 
 /// Numbers per chunk, of either type, on every instruction set.
 pub const CHUNK: usize = 16;
@@ -51,6 +54,10 @@ pub trait Simd: Copy {
     fn fma32(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// `a b`.
     fn mul32(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b`.
+    fn div32(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Entry `j` of vector `i` goes to entry `i` of vector `j`.
+    fn transpose32(self, a: [Self::F32; CHUNK]) -> [Self::F32; CHUNK];
     /// `max(a, |b|)`.
     fn max_abs32(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// Largest of the sixteen.
@@ -78,6 +85,16 @@ pub trait Simd: Copy {
     fn fma64(self, a: Self::F64, b: Self::F64, c: Self::F64) -> Self::F64;
     /// Sum of the sixteen.
     fn sum64(self, a: Self::F64) -> f64;
+    /// Sums of the sixteen of each of four vectors.
+    fn sums64(self, a: [Self::F64; 4]) -> [f64; 4];
+    /// `max(a, |b|)`.
+    fn max_abs64(self, a: Self::F64, b: Self::F64) -> Self::F64;
+    /// Largest of the sixteen.
+    fn max64(self, a: Self::F64) -> f64;
+    /// Rounded to `f32`.
+    fn narrow64(self, a: Self::F64) -> Self::F32;
+    /// As `f64`.
+    fn widen32(self, a: Self::F32) -> Self::F64;
 }
 
 /// Work that is generic over the instruction set.
@@ -196,6 +213,47 @@ mod tests {
             simd.store64(&mut out64, value);
             let all = out32.iter().map(|&v| f64::from(v)).chain(out64).collect();
             (all, simd.sum64(b), largest, above)
+        }
+    }
+
+    struct Reshape<'a>(&'a [f64]);
+
+    impl Kernel for Reshape<'_> {
+        type Output = ([[f32; CHUNK]; CHUNK], [f64; 4], [f32; CHUNK], [f64; CHUNK], f64);
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let wide: [S::F64; CHUNK] = std::array::from_fn(|i| simd.load64(&chunks(self.0)[i]));
+            let transposed = simd.transpose32(wide.map(|a| simd.narrow64(a)));
+            let mut rows = [[0.0; CHUNK]; CHUNK];
+            rows.iter_mut().zip(transposed).for_each(|(row, a)| simd.store32(row, a));
+            let sums = simd.sums64([wide[0], wide[1], wide[2], wide[3]]);
+            let mut quotient = [0.0; CHUNK];
+            simd.store32(&mut quotient, simd.div32(simd.narrow64(wide[0]), simd.narrow64(wide[1])));
+            let mut exact = [0.0; CHUNK];
+            simd.store64(&mut exact, simd.widen32(simd.narrow64(wide[2])));
+            (rows, sums, quotient, exact, simd.max64(simd.max_abs64(simd.zero64(), wide[3])))
+        }
+    }
+
+    #[test]
+    fn transposes_sums_and_quotients_are_the_plain_ones() {
+        let values = testkit::normal_vector(CHUNK * CHUNK, 5);
+        for isa in Isa::available() {
+            let (rows, sums, quotient, exact, largest) = isa.run(Reshape(&values));
+            for (i, from) in chunks(&values).iter().enumerate() {
+                for (j, from) in from.iter().enumerate() {
+                    assert_eq!(rows[j][i], *from as f32, "{}", isa.name());
+                }
+            }
+            for (sum, from) in sums.iter().zip(chunks(&values)) {
+                testkit::assert_close(*sum, from.iter().sum(), 1e-13, 1e-14);
+            }
+            for (i, q) in quotient.iter().enumerate() {
+                assert_eq!(*q, values[i] as f32 / values[CHUNK + i] as f32);
+                assert_eq!(exact[i], f64::from(values[2 * CHUNK + i] as f32));
+            }
+            assert_eq!(largest, values[3 * CHUNK..4 * CHUNK].iter().fold(0.0, |m: f64, v| m.max(v.abs())));
         }
     }
 

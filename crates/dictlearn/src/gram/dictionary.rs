@@ -3,11 +3,14 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use linalg::columns::{column, column_norms};
-use linalg::simd::{Isa, padded};
+use linalg::simd::{Aligned, Isa, padded};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Largest number of atoms for which the Gram matrix is formed (64 MiB).
 const MOST_ATOMS: usize = 4096;
+/// Rows of the Gram matrix that one thread forms at a time.
+const GRAM_BLOCK: usize = 256;
 /// Range of atom norms within which single precision is safe.
 const NORMS: Range<f64> = 1e-6..1e6;
 
@@ -17,11 +20,11 @@ pub(crate) struct GramDictionary {
     pub n_features: usize,
     pub n_components: usize,
     /// Atoms padded to whole chunks, one after the other.
-    pub atoms: Vec<f64>,
+    pub atoms: Aligned<f64>,
     /// Atoms (unpadded) and zero atoms up to whole chunks of atoms.
-    pub narrow: Vec<f32>,
+    pub narrow: Aligned<f32>,
     /// Row `j`: `d_j . d_i` over all `i`, padded.
-    pub gram: Vec<f32>,
+    pub gram: Aligned<f32>,
     pub largest_norm: f64,
     pub isa: Isa,
 }
@@ -35,23 +38,26 @@ impl GramDictionary {
             return None;
         }
         let (rows, columns) = (padded(d), padded(k));
-        let mut atoms = vec![0.0; k * rows];
-        let mut narrow = vec![0.0_f32; columns * d];
+        let mut atoms = Aligned::zeros(k * rows);
+        let mut narrow = Aligned::zeros(columns * d);
         for j in 0..k {
             let atom = column(dictionary, j);
             atoms[j * rows..j * rows + d].copy_from_slice(atom);
-            narrow[j * d..(j + 1) * d].iter_mut().zip(atom).for_each(|(n, a)| *n = *a as f32);
+            (0..d).for_each(|t| narrow[t * columns + j] = atom[t] as f32);
         }
-        let mut gram = vec![0.0_f32; k * columns];
-        let all = MatRef::from_column_major_slice(&narrow, d, columns);
-        matmul(
-            MatMut::from_column_major_slice_mut(&mut gram, columns, k),
-            Accum::Replace,
-            all.transpose(),
-            all.subcols(0, k),
-            1.0,
-            Par::Seq,
-        );
+        let mut gram = Aligned::zeros(k * columns);
+        let all = MatRef::from_column_major_slice(&narrow, columns, d);
+        gram.par_chunks_mut((columns * GRAM_BLOCK).max(1)).enumerate().for_each(|(block, rows)| {
+            let n = rows.len() / columns;
+            matmul(
+                MatMut::from_column_major_slice_mut(rows, columns, n),
+                Accum::Replace,
+                all,
+                all.transpose().subcols(block * GRAM_BLOCK, n),
+                1.0,
+                Par::Seq,
+            );
+        });
         let largest_norm = norms.iter().copied().fold(0.0, f64::max);
         Some(Self { n_features: d, n_components: k, atoms, narrow, gram, largest_norm, isa })
     }
@@ -70,12 +76,19 @@ impl GramDictionary {
 }
 
 /// The penalty in the unit of one scaled sample.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Penalty {
     pub lambda: f64,
     pub ridge: f64,
     /// What single precision cannot tell from lambda.
     pub bound: f64,
+}
+
+/// A symmetric matrix: rows of `stride` numbers, padding zero.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix<'a> {
+    pub rows: &'a [f32],
+    pub stride: usize,
 }
 
 /// `2^exponent`, for exponents from -1022 to 1023.

@@ -13,7 +13,7 @@
 use super::dictionary::{GramDictionary, Penalty};
 use super::settle::{Inverse, Settled};
 use super::vectors::{add_multiples, combine};
-use linalg::simd::{CHUNK, Kernel, Simd, chunks, chunks_mut, padded};
+use linalg::simd::{Aligned, CHUNK, Kernel, Simd, chunks, chunks_mut, padded};
 
 /// Violators tried between two scans.
 const CANDIDATES: usize = 4;
@@ -31,11 +31,11 @@ pub(super) struct Growth {
     /// Minus the change of the coefficients since the correlations were taken, for atoms that were or are in support.
     moved: Vec<(u32, f32)>,
     /// `M`: rows of `stride` numbers, zero beyond the slots in use.
-    inverse: Vec<f32>,
+    inverse: Aligned<f32>,
     stride: usize,
-    gradient: Vec<f32>,
-    row: Vec<f32>,
-    image: Vec<f32>,
+    gradient: Aligned<f32>,
+    row: Aligned<f32>,
+    image: Aligned<f32>,
     candidates: Candidates,
     /// Scans that may still be made.
     pub scans_left: usize,
@@ -51,14 +51,15 @@ impl Growth {
         let stride = padded(largest + 1);
         if stride != self.stride {
             self.stride = stride;
-            self.inverse.clear();
-            self.inverse.resize(stride * stride, 0.0);
+            self.inverse = Aligned::zeros(stride * stride);
         }
         let used = padded(self.high);
         self.inverse.chunks_exact_mut(stride).take(self.high).for_each(|row| row[..used].fill(0.0));
-        self.row.resize(self.stride, 0.0);
-        self.image.resize(self.stride, 0.0);
-        self.gradient.resize(padded(dictionary.n_components), 0.0);
+        self.row.reserve(self.stride);
+        self.image.reserve(self.stride);
+        if self.gradient.len() != padded(dictionary.n_components) {
+            self.gradient = Aligned::zeros(padded(dictionary.n_components));
+        }
         self.support.clear();
         self.support.extend_from_slice(&settled.support);
         self.signs.clear();
@@ -84,14 +85,21 @@ impl Growth {
         dictionary.isa.run(Run { growth: self, dictionary, correlations, penalty })
     }
 
-    /// Support, ascending, and signs.
+    /// Support, ascending, signs and the coefficients reached.
     pub fn hand_over(&mut self, settled: &mut Settled) {
         settled.clear();
         self.moved.clear();
-        self.moved.extend(self.support.iter().copied().zip(self.signs.iter().copied()));
+        let signed = self.values.iter().zip(&self.signs).map(|(c, s)| c.copysign(*s));
+        self.moved.extend(self.support.iter().copied().zip(signed));
         self.moved.sort_unstable_by_key(|(j, _)| *j);
         settled.support.extend(self.moved.iter().map(|(j, _)| *j));
-        settled.signs.extend(self.moved.iter().map(|(_, s)| f64::from(*s)));
+        settled.signs.extend(self.moved.iter().map(|(_, c)| f64::from(c.signum())));
+        settled.grown.extend(self.moved.iter().map(|(_, c)| *c));
+    }
+
+    /// `g` of the last scan, zero on the support, if that found no violator.
+    pub fn last_scan(&self) -> Option<&[f32]> {
+        (self.candidates.count == 0).then_some(&self.gradient)
     }
 }
 
@@ -289,7 +297,7 @@ impl Growth {
         }
         let (stride, inverse) = (self.stride, &self.inverse);
         combine(simd, &mut self.image[..used], &self.row[..s], inverse, stride);
-        let projected: f32 = self.row[..s].iter().zip(&self.image).map(|(h, u)| h * u).sum();
+        let projected: f32 = self.row[..s].iter().zip(self.image.iter()).map(|(h, u)| h * u).sum();
         let whole = gram[j as usize] + ridge;
         let pivot = whole - projected;
         if pivot.is_nan() || pivot <= SMALLEST_PIVOT * whole {

@@ -3,12 +3,14 @@
 //! `H = D_S^T D_S + ridge I`, right-hand side `D_S^T x - lambda s`. With `M ~ H^-1` computed in `f32` from the sorted
 //! support, repeat from `c = 0`: `r = x - D_S c`, `F = D_S^T r - lambda s - ridge c`, `c <- c + M F`. The error shrinks by
 //! `cond(H) 2^-24` a step; the last `F` is the certificate on the support. Everything depends on the support, the signs
-//! and the sample alone, never on the way they were found. Cost: `s^3` for `M` (in `f32`), `4 s d` a step, 3 or 4 steps.
+//! and the sample alone, never on the way they were found. `M` comes from [`super::lanes`], or from
+//! [`invert`] for large supports and where a growth begins again. Cost: `4 s d` a step, 3 or 4 steps.
 //! Source: Higham, Accuracy and Stability of Numerical Algorithms, chapter 12.
 
-use super::dictionary::{GramDictionary, Penalty, power_of_two};
+use super::dictionary::{GramDictionary, Matrix, Penalty, power_of_two};
+use super::lanes::SMALLEST_PIVOT;
 use super::vectors::{add_multiples, combine};
-use linalg::simd::{CHUNK, Kernel, Simd, chunks, chunks_mut, padded};
+use linalg::simd::{Aligned, CHUNK, Kernel, Simd, chunks, chunks_mut, padded};
 
 /// A support with coefficients that solve its system.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +19,24 @@ pub(super) struct Settled {
     pub support: Vec<u32>,
     pub signs: Vec<f64>,
     pub values: Vec<f64>,
+    /// The coefficients that growth reached, where it did.
+    pub grown: Vec<f32>,
     /// `max |F|` relative to lambda.
     pub violation: f64,
+    /// Whether the last attempt succeeded.
+    pub solved: bool,
+}
+
+/// Scratch of a refinement: vectors over the support, padded with zeros.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settler {
+    right: Aligned<f32>,
+    step: Aligned<f32>,
+    values: Aligned<f64>,
+    best: Aligned<f64>,
+    gradient: Aligned<f64>,
+    /// `lambda s`.
+    pull: Aligned<f64>,
 }
 
 /// `max |F|` that rounding of the sums in `F` leaves, for a sample and atoms of norm 1.
@@ -31,11 +49,8 @@ impl Settled {
         self.support.clear();
         self.signs.clear();
         self.values.clear();
+        self.grown.clear();
         self.violation = 0.0;
-    }
-
-    pub fn holds(&self, j: usize) -> bool {
-        self.support.binary_search(&(j as u32)).is_ok()
     }
 
     /// The support and signs of another code.
@@ -54,18 +69,20 @@ impl Settled {
         pairs.map(move |(&j, c)| (j as usize, c * scale)).filter(|(_, c)| *c != 0.0)
     }
 
-    /// Coefficients, residual and violation from support and signs; `false` where refinement fails or a coefficient
-    /// does not have its sign.
+    /// Coefficients, residual and violation from support, signs and the inverse `M` of the support's system; `false`
+    /// where refinement fails or a coefficient does not have its sign.
     pub fn solve(
         &mut self,
         dictionary: &GramDictionary,
         sample: &[f64],
         residual: &mut [f64],
         penalty: Penalty,
-        inverse: &mut Inverse,
+        inverse: Matrix<'_>,
+        settler: &mut Settler,
     ) -> bool {
         let (support, signs, values) = (&self.support, &self.signs, &mut self.values);
-        let refine = Refine { dictionary, sample, residual, penalty, support, signs, values, inverse };
+        let refine =
+            Refine { dictionary, sample, residual, penalty, support, signs, values, inverse, settler };
         self.violation = dictionary.isa.run(refine) / penalty.lambda;
         let signed = self.values.iter().zip(&self.signs).all(|(c, s)| c * s > 0.0);
         signed && self.violation < 1e-9
@@ -79,13 +96,13 @@ pub(super) struct Inverse {
     pub rows: Vec<f32>,
     pub stride: usize,
     pivot: Vec<f32>,
-    right: Vec<f32>,
-    step: Vec<f32>,
-    gradient: Vec<f64>,
-    best: Vec<f64>,
 }
 
 impl Inverse {
+    pub fn matrix(&self) -> Matrix<'_> {
+        Matrix { rows: &self.rows, stride: self.stride }
+    }
+
     /// Inverts `D_S^T D_S + ridge I` by Gauss-Jordan sweeps; `false` where a pivot vanishes.
     #[inline(always)]
     pub fn invert<S: Simd>(
@@ -180,9 +197,6 @@ fn sweep<S: Simd>(simd: S, rows: &mut [f32], pivot: &mut [f32], p: usize, origin
     true
 }
 
-/// Smallest accepted pivot against its diagonal entry: `f32` refines below a condition of some 1e5.
-const SMALLEST_PIVOT: f32 = 3e-5;
-
 /// The unit vectors of a chunk.
 static UNITS: [[f32; CHUNK]; CHUNK] = {
     let mut units = [[0.0; CHUNK]; CHUNK];
@@ -202,7 +216,8 @@ struct Refine<'a> {
     support: &'a [u32],
     signs: &'a [f64],
     values: &'a mut Vec<f64>,
-    inverse: &'a mut Inverse,
+    inverse: Matrix<'a>,
+    settler: &'a mut Settler,
 }
 
 impl Kernel for Refine<'_> {
@@ -211,35 +226,56 @@ impl Kernel for Refine<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f64 {
-        let Self { dictionary, sample, residual, penalty, support, signs, values, inverse } = self;
-        let s = support.len();
+        let Self { dictionary, sample, residual, penalty, support, signs, values, inverse, settler } = self;
+        settler.begin(signs, penalty.lambda);
+        let reached = settler.refine(simd, dictionary, sample, residual, penalty, support, inverse);
         values.clear();
-        values.resize(s, 0.0);
-        residual.copy_from_slice(sample);
+        values.extend_from_slice(&settler.values[..support.len()]);
+        reached
+    }
+}
+
+impl Settler {
+    /// `c = 0`.
+    #[inline(always)]
+    fn begin(&mut self, signs: &[f64], lambda: f64) {
+        let length = padded(signs.len());
+        for vector in [&mut self.right, &mut self.step] {
+            vector.reserve(length);
+        }
+        for vector in [&mut self.values, &mut self.best, &mut self.gradient, &mut self.pull] {
+            vector.reserve(length);
+            chunks_mut(vector)[..length / CHUNK].fill([0.0; CHUNK]);
+        }
+        self.pull.iter_mut().zip(signs).for_each(|(to, sign)| *to = lambda * sign);
+    }
+
+    /// From `c = 0` to `c` and `r`; gives the largest `|F|`.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "an inner loop with everything it touches")]
+    fn refine<S: Simd>(
+        &mut self,
+        simd: S,
+        dictionary: &GramDictionary,
+        sample: &[f64],
+        residual: &mut [f64],
+        penalty: Penalty,
+        support: &[u32],
+        inverse: Matrix<'_>,
+    ) -> f64 {
+        let (s, length) = (support.len(), padded(support.len()));
         if s == 0 {
             return 0.0;
         }
-        if !inverse.invert(simd, dictionary, support, penalty.ridge) {
-            return f64::INFINITY;
-        }
-        let stride = inverse.stride;
-        inverse.right.resize(stride, 0.0);
-        inverse.step.resize(stride, 0.0);
-        inverse.gradient.resize(s, 0.0);
+        correlate(simd, dictionary, support, sample, &mut self.gradient);
         let mut reached = f64::INFINITY;
         for _ in 0..MOST_STEPS {
-            correlate(simd, dictionary, support, residual, &mut inverse.gradient);
-            let pairs = inverse.gradient.iter_mut().zip(signs).zip(values.iter());
-            let mut worst = 0.0_f64;
-            for ((f, sign), c) in pairs {
-                *f -= penalty.lambda * sign + penalty.ridge * c;
-                worst = worst.max(f.abs());
-            }
+            let worst = self.violation(simd, length, penalty.ridge);
             if worst.is_nan() || worst >= 0.5 * reached {
                 // Rounding is reached: the step before was the better one, or as good.
                 if worst > reached {
-                    values.copy_from_slice(&inverse.best);
-                    subtract(simd, dictionary, support, values, sample, residual);
+                    self.values[..s].copy_from_slice(&self.best[..s]);
+                    subtract(simd, dictionary, support, &self.values[..s], sample, residual);
                 }
                 return worst.min(reached);
             }
@@ -247,18 +283,44 @@ impl Kernel for Refine<'_> {
             if worst <= ROUNDING * dictionary.largest_norm {
                 return worst;
             }
-            inverse.best.clear();
-            inverse.best.extend_from_slice(values);
-            inverse.right.fill(0.0);
-            let unit = 1.0 / worst;
-            let pairs = inverse.right.iter_mut().zip(&inverse.gradient);
-            pairs.for_each(|(to, f)| *to = (f * unit) as f32);
-            let Inverse { rows, right, step, .. } = inverse;
-            combine(simd, step, &right[..s], rows, stride);
-            values.iter_mut().zip(step.iter()).for_each(|(c, p)| *c += f64::from(*p) * worst);
-            subtract(simd, dictionary, support, values, sample, residual);
+            self.step(simd, s, worst, inverse);
+            subtract(simd, dictionary, support, &self.values[..s], sample, residual);
+            correlate(simd, dictionary, support, residual, &mut self.gradient);
         }
         reached
+    }
+
+    /// `F = D_S^T r - lambda s - ridge c` from `D_S^T r`; gives `max |F|`.
+    #[inline(always)]
+    fn violation<S: Simd>(&mut self, simd: S, length: usize, ridge: f64) -> f64 {
+        let (minus, ridge) = (simd.splat64(-1.0), simd.splat64(-ridge));
+        let mut worst = simd.zero64();
+        let rows = chunks_mut(&mut self.gradient)[..length / CHUNK].iter_mut();
+        for ((f, pull), c) in rows.zip(chunks(&self.pull)).zip(chunks(&self.values)) {
+            let pulled = simd.fma64(simd.load64(pull), minus, simd.load64(f));
+            let gradient = simd.fma64(simd.load64(c), ridge, pulled);
+            worst = simd.max_abs64(worst, gradient);
+            simd.store64(f, gradient);
+        }
+        simd.max64(worst)
+    }
+
+    /// `c <- c + M F`, `F` scaled by its largest entry.
+    #[inline(always)]
+    fn step<S: Simd>(&mut self, simd: S, s: usize, worst: f64, inverse: Matrix<'_>) {
+        let length = padded(s);
+        let (unit, zero) = (simd.splat64(1.0 / worst), simd.zero64());
+        for (to, f) in chunks_mut(&mut self.right)[..length / CHUNK].iter_mut().zip(chunks(&self.gradient)) {
+            simd.store32(to, simd.narrow64(simd.fma64(simd.load64(f), unit, zero)));
+        }
+        combine(simd, &mut self.step[..length], &self.right[..s], inverse.rows, inverse.stride);
+        let scale = simd.splat64(worst);
+        let steps = chunks(&self.step)[..length / CHUNK].iter();
+        for ((p, c), best) in steps.zip(chunks_mut(&mut self.values)).zip(chunks_mut(&mut self.best)) {
+            *best = *c;
+            let value = simd.fma64(simd.widen32(simd.load32(p)), scale, simd.load64(c));
+            simd.store64(c, value);
+        }
     }
 }
 
@@ -272,26 +334,23 @@ fn correlate<S: Simd>(
     out: &mut [f64],
 ) {
     let (fours, rest) = support.as_chunks::<4>();
-    let (out_fours, out_rest) = out.as_chunks_mut::<4>();
+    let (out_fours, _) = out.as_chunks_mut::<4>();
     for (atoms, out) in fours.iter().zip(out_fours) {
         *out = products(simd, dictionary, atoms, residual);
     }
-    for (atom, out) in rest.iter().zip(out_rest) {
-        [*out] = products(simd, dictionary, &[*atom], residual);
+    if let [first, ..] = *rest {
+        let mut atoms = [first; 4];
+        atoms[..rest.len()].copy_from_slice(rest);
+        let last = products(simd, dictionary, &atoms, residual);
+        out[4 * fours.len()..support.len()].copy_from_slice(&last[..rest.len()]);
     }
 }
 
-/// Inner products of `N` atoms with the residual.
+/// Inner products of four atoms with the residual.
 #[inline(always)]
-fn products<S: Simd, const N: usize>(
-    simd: S,
-    dictionary: &GramDictionary,
-    atoms: &[u32; N],
-    residual: &[f64],
-) -> [f64; N] {
+fn products<S: Simd>(simd: S, dictionary: &GramDictionary, atoms: &[u32; 4], residual: &[f64]) -> [f64; 4] {
     let residual = chunks(residual);
-    let mut sums = [simd.zero64(); N];
-    let mut rows = [residual; N];
+    let (mut sums, mut rows) = ([simd.zero64(); 4], [residual; 4]);
     for (row, &j) in rows.iter_mut().zip(atoms) {
         *row = &chunks(dictionary.atom(j as usize))[..residual.len()];
     }
@@ -301,9 +360,7 @@ fn products<S: Simd, const N: usize>(
             *sum = simd.fma64(simd.load64(&row[index]), r, *sum);
         }
     }
-    let mut out = [0.0; N];
-    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = simd.sum64(sum));
-    out
+    simd.sums64(sums)
 }
 
 /// `residual = sample - D_S values`.

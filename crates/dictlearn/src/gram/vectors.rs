@@ -2,22 +2,6 @@
 
 use linalg::simd::{CHUNK, Kernel, Simd, chunks, chunks_mut};
 
-/// The largest magnitude.
-pub(super) struct Largest<'a>(pub &'a [f32]);
-
-impl Kernel for Largest<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f32 {
-        let mut largest = simd.splat32(0.0);
-        for chunk in chunks(self.0) {
-            largest = simd.max_abs32(largest, simd.load32(chunk));
-        }
-        simd.max32(largest)
-    }
-}
-
 /// Indices of the entries above a threshold in magnitude, ascending.
 pub(super) struct Above<'a> {
     pub correlations: &'a [f32],

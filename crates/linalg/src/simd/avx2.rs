@@ -57,6 +57,29 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn div32(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn transpose32(self, a: [[__m256; 2]; CHUNK]) -> [[__m256; 2]; CHUNK] {
+        unsafe {
+            let mut out = a;
+            for half in 0..2 {
+                let (mut top, mut bottom) = ([_mm256_setzero_ps(); 8], [_mm256_setzero_ps(); 8]);
+                for i in 0..8 {
+                    (top[i], bottom[i]) = (a[i][half], a[8 + i][half]);
+                }
+                (top, bottom) = (transpose_eight(top), transpose_eight(bottom));
+                for c in 0..8 {
+                    out[8 * half + c] = [top[c], bottom[c]];
+                }
+            }
+            out
+        }
+    }
+
+    #[inline(always)]
     fn max_abs32(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
         unsafe {
             let sign = _mm256_set1_ps(-0.0);
@@ -160,5 +183,104 @@ impl Simd for Avx2 {
             let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
         }
+    }
+
+    #[inline(always)]
+    fn sums64(self, a: [[__m256d; 4]; 4]) -> [f64; 4] {
+        unsafe {
+            // No closure here: it would not be compiled for the instruction set.
+            let mut fours = [_mm256_setzero_pd(); 4];
+            for (four, a) in fours.iter_mut().zip(a) {
+                *four = _mm256_add_pd(_mm256_add_pd(a[0], a[2]), _mm256_add_pd(a[1], a[3]));
+            }
+            let mut out = [0.0; 4];
+            _mm256_storeu_pd(out.as_mut_ptr(), sums_of_four(fours));
+            out
+        }
+    }
+
+    #[inline(always)]
+    fn max_abs64(self, a: [__m256d; 4], b: [__m256d; 4]) -> [__m256d; 4] {
+        unsafe {
+            let sign = _mm256_set1_pd(-0.0);
+            [
+                _mm256_max_pd(a[0], _mm256_andnot_pd(sign, b[0])),
+                _mm256_max_pd(a[1], _mm256_andnot_pd(sign, b[1])),
+                _mm256_max_pd(a[2], _mm256_andnot_pd(sign, b[2])),
+                _mm256_max_pd(a[3], _mm256_andnot_pd(sign, b[3])),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn max64(self, a: [__m256d; 4]) -> f64 {
+        unsafe {
+            let four = _mm256_max_pd(_mm256_max_pd(a[0], a[1]), _mm256_max_pd(a[2], a[3]));
+            let two = _mm_max_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_max_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+    }
+
+    #[inline(always)]
+    fn widen32(self, a: [__m256; 2]) -> [__m256d; 4] {
+        unsafe {
+            [
+                _mm256_cvtps_pd(_mm256_castps256_ps128(a[0])),
+                _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(a[0])),
+                _mm256_cvtps_pd(_mm256_castps256_ps128(a[1])),
+                _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(a[1])),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn narrow64(self, a: [__m256d; 4]) -> [__m256; 2] {
+        unsafe {
+            [
+                _mm256_set_m128(_mm256_cvtpd_ps(a[1]), _mm256_cvtpd_ps(a[0])),
+                _mm256_set_m128(_mm256_cvtpd_ps(a[3]), _mm256_cvtpd_ps(a[2])),
+            ]
+        }
+    }
+}
+
+/// Sums of the four of each of four vectors.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+pub(super) unsafe fn sums_of_four(a: [__m256d; 4]) -> __m256d {
+    unsafe {
+        let (low, high) = (_mm256_hadd_pd(a[0], a[1]), _mm256_hadd_pd(a[2], a[3]));
+        let crossed = _mm256_permute2f128_pd::<0x21>(low, high);
+        _mm256_add_pd(crossed, _mm256_blend_pd::<0b1100>(low, high))
+    }
+}
+
+/// Entry `j` of vector `i` goes to entry `i` of vector `j`.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn transpose_eight(a: [__m256; 8]) -> [__m256; 8] {
+    unsafe {
+        let mut fours = a;
+        for rows in fours.as_chunks_mut::<4>().0 {
+            let (low, high) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[0], rows[1]));
+            let next_low = _mm256_unpacklo_ps(rows[2], rows[3]);
+            let next_high = _mm256_unpackhi_ps(rows[2], rows[3]);
+            *rows = [
+                _mm256_shuffle_ps::<0x44>(low, next_low),
+                _mm256_shuffle_ps::<0xee>(low, next_low),
+                _mm256_shuffle_ps::<0x44>(high, next_high),
+                _mm256_shuffle_ps::<0xee>(high, next_high),
+            ];
+        }
+        let mut out = a;
+        for c in 0..4 {
+            out[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[4 + c]);
+            out[4 + c] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[4 + c]);
+        }
+        out
     }
 }

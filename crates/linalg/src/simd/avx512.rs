@@ -54,6 +54,43 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn div32(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn transpose32(self, a: [__m512; CHUNK]) -> [__m512; CHUNK] {
+        unsafe {
+            // Within quarters of registers first: `fours[4 g + c]` holds in quarter q column `4 q + c` of rows 4 g to 4 g + 3.
+            let mut fours = a;
+            for rows in fours.as_chunks_mut::<4>().0 {
+                let low = _mm512_castps_pd(_mm512_unpacklo_ps(rows[0], rows[1]));
+                let high = _mm512_castps_pd(_mm512_unpackhi_ps(rows[0], rows[1]));
+                let next_low = _mm512_castps_pd(_mm512_unpacklo_ps(rows[2], rows[3]));
+                let next_high = _mm512_castps_pd(_mm512_unpackhi_ps(rows[2], rows[3]));
+                *rows = [
+                    _mm512_castpd_ps(_mm512_unpacklo_pd(low, next_low)),
+                    _mm512_castpd_ps(_mm512_unpackhi_pd(low, next_low)),
+                    _mm512_castpd_ps(_mm512_unpacklo_pd(high, next_high)),
+                    _mm512_castpd_ps(_mm512_unpackhi_pd(high, next_high)),
+                ];
+            }
+            let mut out = a;
+            for c in 0..4 {
+                let even = _mm512_shuffle_f32x4::<0x88>(fours[c], fours[4 + c]);
+                let even_next = _mm512_shuffle_f32x4::<0x88>(fours[8 + c], fours[12 + c]);
+                let odd = _mm512_shuffle_f32x4::<0xdd>(fours[c], fours[4 + c]);
+                let odd_next = _mm512_shuffle_f32x4::<0xdd>(fours[8 + c], fours[12 + c]);
+                out[c] = _mm512_shuffle_f32x4::<0x88>(even, even_next);
+                out[4 + c] = _mm512_shuffle_f32x4::<0x88>(odd, odd_next);
+                out[8 + c] = _mm512_shuffle_f32x4::<0xdd>(even, even_next);
+                out[12 + c] = _mm512_shuffle_f32x4::<0xdd>(odd, odd_next);
+            }
+            out
+        }
+    }
+
+    #[inline(always)]
     fn max_abs32(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, _mm512_abs_ps(b)) }
     }
@@ -108,5 +145,46 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sum64(self, a: [__m512d; 2]) -> f64 {
         unsafe { _mm512_reduce_add_pd(_mm512_add_pd(a[0], a[1])) }
+    }
+
+    #[inline(always)]
+    fn sums64(self, a: [[__m512d; 2]; 4]) -> [f64; 4] {
+        unsafe {
+            // No closure here: it would not be compiled for the instruction set.
+            let mut fours = [_mm256_setzero_pd(); 4];
+            for (four, a) in fours.iter_mut().zip(a) {
+                let eight = _mm512_add_pd(a[0], a[1]);
+                *four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd::<1>(eight));
+            }
+            let sums = super::avx2::sums_of_four(fours);
+            let mut out = [0.0; 4];
+            _mm256_storeu_pd(out.as_mut_ptr(), sums);
+            out
+        }
+    }
+
+    #[inline(always)]
+    fn max_abs64(self, a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] {
+        unsafe { [_mm512_max_pd(a[0], _mm512_abs_pd(b[0])), _mm512_max_pd(a[1], _mm512_abs_pd(b[1]))] }
+    }
+
+    #[inline(always)]
+    fn max64(self, a: [__m512d; 2]) -> f64 {
+        unsafe { _mm512_reduce_max_pd(_mm512_max_pd(a[0], a[1])) }
+    }
+
+    #[inline(always)]
+    fn widen32(self, a: __m512) -> [__m512d; 2] {
+        unsafe {
+            [_mm512_cvtps_pd(_mm512_castps512_ps256(a)), _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(a))]
+        }
+    }
+
+    #[inline(always)]
+    fn narrow64(self, a: [__m512d; 2]) -> __m512 {
+        unsafe {
+            let (low, high) = (_mm512_cvtpd_ps(a[0]), _mm512_cvtpd_ps(a[1]));
+            _mm512_insertf32x8::<1>(_mm512_castps256_ps512(low), high)
+        }
     }
 }

@@ -36,6 +36,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn div32(self, a: [f32; CHUNK], b: [f32; CHUNK]) -> [f32; CHUNK] {
+        std::array::from_fn(|i| a[i] / b[i])
+    }
+
+    #[inline(always)]
+    fn transpose32(self, a: [[f32; CHUNK]; CHUNK]) -> [[f32; CHUNK]; CHUNK] {
+        std::array::from_fn(|j| std::array::from_fn(|i| a[i][j]))
+    }
+
+    #[inline(always)]
     fn max_abs32(self, a: [f32; CHUNK], b: [f32; CHUNK]) -> [f32; CHUNK] {
         std::array::from_fn(|i| if b[i].abs() > a[i] { b[i].abs() } else { a[i] })
     }
@@ -95,5 +105,30 @@ impl Simd for Portable {
         let half: [f64; 8] = std::array::from_fn(|i| a[i] + a[i + 8]);
         let quarter: [f64; 4] = std::array::from_fn(|i| half[i] + half[i + 4]);
         (quarter[0] + quarter[2]) + (quarter[1] + quarter[3])
+    }
+
+    #[inline(always)]
+    fn sums64(self, a: [[f64; CHUNK]; 4]) -> [f64; 4] {
+        a.map(|a| self.sum64(a))
+    }
+
+    #[inline(always)]
+    fn max_abs64(self, a: [f64; CHUNK], b: [f64; CHUNK]) -> [f64; CHUNK] {
+        std::array::from_fn(|i| if b[i].abs() > a[i] { b[i].abs() } else { a[i] })
+    }
+
+    #[inline(always)]
+    fn max64(self, a: [f64; CHUNK]) -> f64 {
+        a.iter().fold(f64::NEG_INFINITY, |m, &v| if v > m { v } else { m })
+    }
+
+    #[inline(always)]
+    fn widen32(self, a: [f32; CHUNK]) -> [f64; CHUNK] {
+        a.map(f64::from)
+    }
+
+    #[inline(always)]
+    fn narrow64(self, a: [f64; CHUNK]) -> [f32; CHUNK] {
+        a.map(|a| a as f32)
     }
 }

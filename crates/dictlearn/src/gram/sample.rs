@@ -1,0 +1,306 @@
+//! A sample on its way through the rounds of a block: scaled, screened, certified.
+//!
+//! Scale: `x <- 2^-e x` with `|x|` in [1/2, 1), and lambda likewise, so that `f32` neither overflows nor vanishes.
+//! Screening reads `v_j = d_j . r` in `f32`; what lies within its rounding of lambda is computed again in `f64`. The last
+//! scan of a growth does as well: `g_j` at its coefficients `c'` differs from `d_j . r` at the settled `c` by at most
+//! `(d + m + 16) 2^-24 (a |r_0| + a^2 m_1) + a^2 |c - c'|_1`, with `a` the largest norm of an atom, `r_0` the residual that
+//! was screened, `m` the coefficients that moved since and `m_1` the sum of their magnitudes, before and after.
+//! Cost: a few passes over the `d` features and one over the `k` correlations a round.
+
+use super::dictionary::{GramDictionary, Penalty, power_of_two};
+use super::settle::Settled;
+use super::vectors::Above;
+use crate::active_set::SampleOutcome;
+use crate::duality::{KINK, gap_bound};
+use crate::lower::LowerLevel;
+use linalg::columns::{dot, norm};
+use linalg::simd::{Aligned, CHUNK, Isa, Kernel, Simd, chunks, chunks_mut, padded};
+
+/// Rounds before a sample goes to the general method.
+const MOST_ROUNDS: usize = 8;
+/// Largest share of the tolerance that rounding in `f64` may take up.
+const RESOLUTION: f64 = 0.1;
+/// Unit roundoff of `f32`.
+const ROUNDOFF: f64 = 1.0 / 16_777_216.0;
+
+/// A sample of the block under way.
+#[derive(Default)]
+pub(super) struct Sample {
+    /// Padded, scaled by `2^-exponent`.
+    pub values: Aligned<f64>,
+    /// `values - D c` of the settled code, unless its support is empty.
+    pub residual: Aligned<f64>,
+    pub exponent: i32,
+    pub settled: Settled,
+    pub penalty: Penalty,
+    pub outcome: Option<SampleOutcome>,
+    /// Scans of the growth so far.
+    pub scans: usize,
+    rounds: usize,
+    /// Atoms that the last screening could not rule out.
+    found: Vec<u32>,
+    /// Correlations of the support, while they are set aside; after growth, `|g_j|` of the atoms found, plus its rounding,
+    /// less lambda.
+    aside: Vec<f32>,
+    /// `a^2 |c - c'|_1` up to which `found` are all atoms that the last scan could not rule out; negative if there was none.
+    pub allowance: f64,
+}
+
+/// Atoms off the support whose `|d_j . r|` is near lambda.
+#[derive(Clone, Copy, Default)]
+struct Near {
+    /// The largest `|d_j . r| - lambda`, at least 0.
+    excess: f64,
+    violators: usize,
+    /// At a kink.
+    undecided: usize,
+}
+
+/// What screening says of a sample.
+pub(super) enum Verdict {
+    /// Finished, or left to the general method.
+    Done,
+    /// There are violators that single precision can see.
+    Grow,
+}
+
+impl Sample {
+    pub fn begin(&mut self, values: &[f64], lower: &LowerLevel, isa: Isa) {
+        if self.values.len() != padded(values.len()) {
+            self.values = Aligned::zeros(padded(values.len()));
+            self.residual = Aligned::zeros(padded(values.len()));
+        }
+        self.values[..values.len()].copy_from_slice(values);
+        self.exponent = isa.run(Scale { values: &mut self.values });
+        self.penalty.lambda = lower.regularization * power_of_two(-self.exponent);
+        self.penalty.ridge = lower.ridge();
+        self.settled.clear();
+        (self.rounds, self.scans) = (0, 0);
+        self.outcome = None;
+        self.allowance = -1.0;
+    }
+
+    /// The residual in `f32`, for screening; what that cannot tell from lambda goes to the penalty.
+    pub fn narrow(&mut self, dictionary: &GramDictionary, to: &mut [f32]) {
+        let from = if self.settled.support.is_empty() { &self.values } else { &self.residual };
+        let squares = dictionary.isa.run(Narrow { from, to });
+        let size = (dictionary.n_features + 8) as f64 * ROUNDOFF * dictionary.largest_norm;
+        self.penalty.bound = size * squares.sqrt() + 1e-30;
+    }
+
+    /// Step 2: decides in `f64` what `f32` cannot. The correlations are left as they are.
+    pub fn certify(
+        &mut self,
+        dictionary: &GramDictionary,
+        correlations: &mut [f32],
+        tolerance: f64,
+    ) -> Verdict {
+        self.rounds += 1;
+        let Penalty { lambda, bound, .. } = self.penalty;
+        if self.settled.support.is_empty() {
+            let bound = (lambda + 100.0 * bound) as f32;
+            if dictionary.isa.run(Exceeds { correlations, bound }) {
+                return self.grow_or_give_up();
+            }
+        }
+        // On the support they are lambda, and certified already.
+        self.aside.clear();
+        for &j in &self.settled.support {
+            self.aside.push(std::mem::take(&mut correlations[j as usize]));
+        }
+        let threshold = (lambda - bound) as f32;
+        dictionary.isa.run(Above { correlations, threshold, found: &mut self.found });
+        let verdict = self.decide(dictionary, correlations, tolerance);
+        for (&j, v) in self.settled.support.iter().zip(&self.aside) {
+            correlations[j as usize] = *v;
+        }
+        verdict
+    }
+
+    fn decide(&mut self, dictionary: &GramDictionary, correlations: &[f32], tolerance: f64) -> Verdict {
+        let Penalty { lambda, bound, .. } = self.penalty;
+        let far = |j: &u32| f64::from(correlations[*j as usize].abs()) > lambda + 100.0 * bound;
+        if self.found.iter().any(far) {
+            return self.grow_or_give_up();
+        }
+        if !self.resolves(dictionary, tolerance) {
+            return Verdict::Done;
+        }
+        let near = self.near_lambda(dictionary);
+        if self.accept(near, tolerance) {
+            return Verdict::Done;
+        }
+        let excess = near.excess;
+        if excess > 10.0 * bound { self.grow_or_give_up() } else { Verdict::Done }
+    }
+
+    /// The residual of the settled code.
+    fn remainder(&self) -> &[f64] {
+        if self.settled.support.is_empty() { &self.values } else { &self.residual }
+    }
+
+    /// The atoms found, in `f64`.
+    fn near_lambda(&self, dictionary: &GramDictionary) -> Near {
+        let lambda = self.penalty.lambda;
+        let mut near = Near::default();
+        for &j in &self.found {
+            let exact = dot(dictionary.atom(j as usize), self.remainder()).abs();
+            near.excess = near.excess.max(exact - lambda);
+            near.violators += usize::from(exact > lambda);
+            near.undecided += usize::from(lambda - exact <= KINK * lambda);
+        }
+        near
+    }
+
+    fn accept(&mut self, near: Near, tolerance: f64) -> bool {
+        let violation = (near.excess / self.penalty.lambda).max(self.settled.violation);
+        let accepted = violation <= tolerance;
+        if accepted {
+            self.outcome = Some(SampleOutcome {
+                converged: true,
+                violation,
+                duality_gap: self.gap(near.violators, violation),
+                undecided: near.undecided + self.faint(),
+                rank_deficient: false,
+            });
+        }
+        accepted
+    }
+
+    /// A bound on the duality gap relative to the objective at 0, from the KKT violation.
+    pub fn gap(&self, violators: usize, violation: f64) -> f64 {
+        let Penalty { lambda, ridge, .. } = self.penalty;
+        if violation == 0.0 {
+            return 0.0;
+        }
+        let energy = dot(self.remainder(), self.remainder());
+        let support = self.settled.values.iter().map(|c| (c.abs(), lambda));
+        let gap = gap_bound(energy, ridge, support, violators, violation * lambda, lambda);
+        2.0 * gap / dot(&self.values, &self.values)
+    }
+
+    /// Number of coefficients that vanish beside the largest.
+    fn faint(&self) -> usize {
+        let values = &self.settled.values;
+        let largest = values.iter().fold(0.0_f64, |m, c| m.max(c.abs()));
+        values.iter().filter(|c| c.abs() <= KINK * largest).count()
+    }
+
+    /// Notes what a growth reached, with `g` of its last scan and the coefficients `before` it.
+    pub fn note_growth(&mut self, dictionary: &GramDictionary, scan: &[f32], before: (usize, f64)) {
+        let Penalty { lambda, bound, .. } = self.penalty;
+        let moved = before.0 + self.settled.grown.len();
+        let mass = before.1 + self.settled.grown.iter().map(|c| f64::from(c.abs())).sum::<f64>();
+        let terms = (dictionary.n_features + moved + 16) as f64;
+        let square = dictionary.largest_norm * dictionary.largest_norm;
+        let rounding = terms / (dictionary.n_features + 8) as f64 * bound + terms * ROUNDOFF * square * mass;
+        self.allowance = 3.0 * rounding;
+        let threshold = (lambda - rounding - self.allowance) as f32;
+        dictionary.isa.run(Above { correlations: scan, threshold, found: &mut self.found });
+        self.aside.clear();
+        let found = self.found.iter();
+        self.aside.extend(found.map(|&j| (f64::from(scan[j as usize].abs()) - lambda + rounding) as f32));
+    }
+
+    /// After growth and settling: whether the last scan is certificate enough.
+    pub fn conclude(&mut self, dictionary: &GramDictionary, tolerance: f64) -> bool {
+        let pairs = self.settled.values.iter().zip(&self.settled.grown);
+        let distance: f64 = pairs.map(|(c, grown)| (c - f64::from(*grown)).abs()).sum();
+        let change = distance * dictionary.largest_norm * dictionary.largest_norm;
+        if change > self.allowance || !self.resolves(dictionary, tolerance) {
+            return false;
+        }
+        let mut excesses = self.aside.iter();
+        let near = |_: &u32| excesses.next().is_none_or(|e| f64::from(*e) + 1.01 * change > -1e-30);
+        self.found.retain(near);
+        let near = self.near_lambda(dictionary);
+        self.accept(near, tolerance)
+    }
+
+    /// Whether rounding of `d_j . (x - D c)` in `f64`, which cannot be told apart in a certificate, is well below the
+    /// tolerance.
+    pub fn resolves(&self, dictionary: &GramDictionary, tolerance: f64) -> bool {
+        let mass: f64 = self.settled.values.iter().map(|c| c.abs()).sum();
+        let rounding = 4.0 * f64::EPSILON * dictionary.largest_norm * (1.0 + mass * dictionary.largest_norm);
+        rounding <= RESOLUTION * tolerance * self.penalty.lambda
+    }
+
+    fn grow_or_give_up(&self) -> Verdict {
+        if self.rounds < MOST_ROUNDS { Verdict::Grow } else { Verdict::Done }
+    }
+}
+
+/// Scales to a norm in [1/2, 1) by a power of two; gives its exponent.
+struct Scale<'a> {
+    values: &'a mut [f64],
+}
+
+impl Kernel for Scale<'_> {
+    type Output = i32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> i32 {
+        let mut sum = simd.zero64();
+        for chunk in chunks(self.values) {
+            let v = simd.load64(chunk);
+            sum = simd.fma64(v, v, sum);
+        }
+        let squares = simd.sum64(sum);
+        let length = if (1e-290..1e300).contains(&squares) { squares.sqrt() } else { norm(self.values) };
+        // Powers of two up to these are exact, and so is the way back.
+        let exponent =
+            if length > 0.0 { ((length.to_bits() >> 52) as i32 - 1022).clamp(-1000, 1000) } else { 0 };
+        let scale = simd.splat64(power_of_two(-exponent));
+        for chunk in chunks_mut(self.values) {
+            let v = simd.fma64(simd.load64(chunk), scale, simd.zero64());
+            simd.store64(chunk, v);
+        }
+        exponent
+    }
+}
+
+/// Rounds to `f32`; gives the sum of squares. `from` is `to` padded with zeros.
+struct Narrow<'a> {
+    from: &'a [f64],
+    to: &'a mut [f32],
+}
+
+impl Kernel for Narrow<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        let mut sum = simd.zero64();
+        let (whole, rest) = self.to.as_chunks_mut::<CHUNK>();
+        let from = chunks(self.from);
+        for (to, from) in whole.iter_mut().zip(from) {
+            let v = simd.load64(from);
+            sum = simd.fma64(v, v, sum);
+            simd.store32(to, simd.narrow64(v));
+        }
+        if let (false, Some(from)) = (rest.is_empty(), from.last()) {
+            let v = simd.load64(from);
+            sum = simd.fma64(v, v, sum);
+            let mut last = [0.0; CHUNK];
+            simd.store32(&mut last, simd.narrow64(v));
+            rest.copy_from_slice(&last[..rest.len()]);
+        }
+        simd.sum64(sum)
+    }
+}
+
+/// Whether any entry exceeds a bound in magnitude.
+struct Exceeds<'a> {
+    correlations: &'a [f32],
+    bound: f32,
+}
+
+impl Kernel for Exceeds<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> bool {
+        let bound = simd.splat32(self.bound);
+        chunks(self.correlations).iter().any(|chunk| simd.above32(simd.load32(chunk), bound) != 0)
+    }
+}
