@@ -138,6 +138,7 @@ impl BlockWorkspace {
         self.pending.clear();
         for position in 0..self.active.len() {
             let slot = self.active[position];
+            self.samples[slot].position = position;
             let correlations = &mut self.correlations[position * columns..(position + 1) * columns];
             let verdict = self.samples[slot].certify(dictionary, correlations, options.tolerance);
             if matches!(verdict, Verdict::Grow)
@@ -150,8 +151,9 @@ impl BlockWorkspace {
         self.active.clear();
         for &slot in &self.pending {
             let sample = &mut self.samples[slot];
+            let scan = &self.correlations[sample.position * columns..(sample.position + 1) * columns];
             if sample.settled.solved
-                && !sample.conclude(dictionary, options.tolerance)
+                && !sample.conclude(dictionary, scan, options.tolerance)
                 && sample.scans < options.max_iterations
             {
                 self.active.push(slot);
@@ -159,7 +161,7 @@ impl BlockWorkspace {
         }
     }
 
-    /// Step 3; `false` where the general method has to go on.
+    /// Step 3; `false` where the general method has to go on. Leaves the last scan in place of the correlations.
     fn grow(
         &mut self,
         dictionary: &GramDictionary,
@@ -179,10 +181,13 @@ impl BlockWorkspace {
             let before = sample.settled.values.iter().map(|c| c.abs()).sum();
             let before = (sample.settled.values.len(), before);
             growth.hand_over(&mut sample.settled);
-            match growth.last_scan() {
-                Some(scan) => sample.note_growth(dictionary, scan, before),
-                None => sample.allowance = -1.0,
-            }
+            sample.scan_rounding = match growth.last_scan() {
+                Some(scan) => {
+                    self.correlations[position * columns..(position + 1) * columns].copy_from_slice(scan);
+                    sample.rounding_of_scan(dictionary, before)
+                }
+                None => f64::INFINITY,
+            };
         }
         grown
     }

@@ -20,6 +20,8 @@ use linalg::simd::{Aligned, CHUNK, Isa, Kernel, Simd, chunks, chunks_mut, padded
 const MOST_ROUNDS: usize = 8;
 /// Largest share of the tolerance that rounding in `f64` may take up.
 const RESOLUTION: f64 = 0.1;
+/// Share of lambda from which on a scan is too coarse to decide by.
+const COARSE: f64 = 0.1;
 /// Unit roundoff of `f32`.
 const ROUNDOFF: f64 = 1.0 / 16_777_216.0;
 
@@ -39,11 +41,12 @@ pub(super) struct Sample {
     rounds: usize,
     /// Atoms that the last screening could not rule out.
     found: Vec<u32>,
-    /// Correlations of the support, while they are set aside; after growth, `|g_j|` of the atoms found, plus its rounding,
-    /// less lambda.
+    /// Correlations of the support, while they are set aside.
     aside: Vec<f32>,
-    /// `a^2 |c - c'|_1` up to which `found` are all atoms that the last scan could not rule out; negative if there was none.
-    pub allowance: f64,
+    /// Among the active samples of the block.
+    pub position: usize,
+    /// See [`Sample::rounding_of_scan`]; infinite where there was no scan.
+    pub scan_rounding: f64,
 }
 
 /// Atoms off the support whose `|d_j . r|` is near lambda.
@@ -77,7 +80,7 @@ impl Sample {
         self.settled.clear();
         (self.rounds, self.scans) = (0, 0);
         self.outcome = None;
-        self.allowance = -1.0;
+        self.scan_rounding = f64::INFINITY;
     }
 
     /// The residual in `f32`, for screening; what that cannot tell from lambda goes to the penalty.
@@ -186,33 +189,28 @@ impl Sample {
         values.iter().filter(|c| c.abs() <= KINK * largest).count()
     }
 
-    /// Notes what a growth reached, with `g` of its last scan and the coefficients `before` it.
-    pub fn note_growth(&mut self, dictionary: &GramDictionary, scan: &[f32], before: (usize, f64)) {
-        let Penalty { lambda, bound, .. } = self.penalty;
+    /// How far the last scan of a growth may be from `d_j . r` at its coefficients, with those `before` it: their number
+    /// and the sum of their magnitudes.
+    pub fn rounding_of_scan(&self, dictionary: &GramDictionary, before: (usize, f64)) -> f64 {
         let moved = before.0 + self.settled.grown.len();
         let mass = before.1 + self.settled.grown.iter().map(|c| f64::from(c.abs())).sum::<f64>();
         let terms = (dictionary.n_features + moved + 16) as f64;
         let square = dictionary.largest_norm * dictionary.largest_norm;
-        let rounding = terms / (dictionary.n_features + 8) as f64 * bound + terms * ROUNDOFF * square * mass;
-        self.allowance = 3.0 * rounding;
-        let threshold = (lambda - rounding - self.allowance) as f32;
-        dictionary.isa.run(Above { correlations: scan, threshold, found: &mut self.found });
-        self.aside.clear();
-        let found = self.found.iter();
-        self.aside.extend(found.map(|&j| (f64::from(scan[j as usize].abs()) - lambda + rounding) as f32));
+        terms / (dictionary.n_features + 8) as f64 * self.penalty.bound + terms * ROUNDOFF * square * mass
     }
 
-    /// After growth and settling: whether the last scan is certificate enough.
-    pub fn conclude(&mut self, dictionary: &GramDictionary, tolerance: f64) -> bool {
+    /// After growth and settling: whether the last scan, zero on the support, is certificate enough.
+    pub fn conclude(&mut self, dictionary: &GramDictionary, scan: &[f32], tolerance: f64) -> bool {
         let pairs = self.settled.values.iter().zip(&self.settled.grown);
         let distance: f64 = pairs.map(|(c, grown)| (c - f64::from(*grown)).abs()).sum();
         let change = distance * dictionary.largest_norm * dictionary.largest_norm;
-        if change > self.allowance || !self.resolves(dictionary, tolerance) {
+        let lambda = self.penalty.lambda;
+        let open = self.scan_rounding + 1.01 * change;
+        if open > COARSE * lambda || !self.resolves(dictionary, tolerance) {
             return false;
         }
-        let mut excesses = self.aside.iter();
-        let near = |_: &u32| excesses.next().is_none_or(|e| f64::from(*e) + 1.01 * change > -1e-30);
-        self.found.retain(near);
+        let threshold = (lambda - open) as f32 * (1.0 - f32::EPSILON);
+        dictionary.isa.run(Above { correlations: scan, threshold, found: &mut self.found });
         let near = self.near_lambda(dictionary);
         self.accept(near, tolerance)
     }
