@@ -24,7 +24,7 @@ mod point;
 
 use crate::error::InvalidOption;
 use crate::loss::Loss;
-use crate::lower::Problem;
+use crate::lower::{All, Problem};
 use crate::samples::Sample;
 use exact_line::Event;
 use linalg::columns::{add_scaled, column};
@@ -103,7 +103,8 @@ pub struct Workspace {
     movement: Vec<f64>,
     events: Vec<Event>,
     system: System,
-    newcomers: Vec<usize>,
+    /// Violators with their excess.
+    newcomers: Vec<(f64, usize)>,
     kept: Vec<usize>,
     /// The code reached before it is settled.
     reached: Vec<(usize, f64)>,
@@ -224,7 +225,7 @@ impl Workspace {
             return problem.lower.regularization;
         }
         self.trial.move_to(problem, &self.sample, &[], &[]);
-        problem.correlate(0..problem.n_components(), &self.trial.slopes, &mut self.gradient);
+        problem.correlate(All, &self.trial.slopes, &mut self.gradient);
         let largest = self.gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
         if largest > 0.0 { largest } else { 1.0 }
     }
@@ -240,7 +241,7 @@ impl Workspace {
     /// Residual, slopes and `g` at the code.
     fn refresh(&mut self, problem: &Problem) {
         self.refresh_point(problem);
-        problem.correlate(0..problem.n_components(), &self.point.slopes, &mut self.gradient);
+        problem.correlate(All, &self.point.slopes, &mut self.gradient);
         self.subtract_ridge(problem);
     }
 

@@ -78,6 +78,11 @@ pub trait Simd: Copy {
     fn fma64(self, a: Self::F64, b: Self::F64, c: Self::F64) -> Self::F64;
     /// Sum of the sixteen.
     fn sum64(self, a: Self::F64) -> f64;
+    /// The sums of four, sooner than one by one; their bits may differ from those of [`Simd::sum64`].
+    #[inline(always)]
+    fn sums64(self, a: [Self::F64; 4]) -> [f64; 4] {
+        [self.sum64(a[0]), self.sum64(a[1]), self.sum64(a[2]), self.sum64(a[3])]
+    }
 }
 
 /// Work that is generic over the instruction set.
@@ -195,6 +200,9 @@ mod tests {
             let value = simd.fma64(a, b, simd.fma64(a, simd.splat64(2.0), simd.zero64()));
             simd.store64(&mut out64, value);
             let all = out32.iter().map(|&v| f64::from(v)).chain(out64).collect();
+            let sums = simd.sums64([simd.zero64(), b, simd.splat64(1.0), a]);
+            let singles = [0.0, simd.sum64(b), 16.0, simd.sum64(a)];
+            testkit::assert_slices_close(&sums, &singles, 1e-14, 1e-14);
             (all, simd.sum64(b), largest, above)
         }
     }

@@ -109,4 +109,23 @@ impl Simd for Avx512 {
     fn sum64(self, a: [__m512d; 2]) -> f64 {
         unsafe { _mm512_reduce_add_pd(_mm512_add_pd(a[0], a[1])) }
     }
+
+    #[inline(always)]
+    fn sums64(self, a: [[__m512d; 2]; 4]) -> [f64; 4] {
+        unsafe {
+            let [a, b, c, d] = a;
+            let (a, b) = (_mm512_add_pd(a[0], a[1]), _mm512_add_pd(b[0], b[1]));
+            let (c, d) = (_mm512_add_pd(c[0], c[1]), _mm512_add_pd(d[0], d[1]));
+            let low = _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+            let high = _mm512_add_pd(_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d));
+            // Lanes of two: 0 + 1 and 2 + 3 of the first pair, then of the second; then these together.
+            let even = _mm512_shuffle_f64x2::<0b10_00_10_00>(low, high);
+            let four = _mm512_add_pd(even, _mm512_shuffle_f64x2::<0b11_01_11_01>(low, high));
+            let even = _mm512_shuffle_f64x2::<0b10_00_10_00>(four, four);
+            let two = _mm512_add_pd(even, _mm512_shuffle_f64x2::<0b11_01_11_01>(four, four));
+            let mut sums = [0.0; 4];
+            _mm256_storeu_pd(sums.as_mut_ptr(), _mm512_castpd512_pd256(two));
+            sums
+        }
+    }
 }
