@@ -325,6 +325,26 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_are_kept_make_the_smaller_system() {
+        let (kept, s) = ([0, 2, 3, 6], 7);
+        let h = gram_of(&testkit::normal_matrix(12, s, 5), 12, s);
+        let (mut factor, mut alone) = (SpdFactor::default(), SpdFactor::default());
+        factor.start(s).copy_from_slice(&h);
+        factor.factor();
+        assert_eq!(factor.matrix(), h);
+        factor.keep(&kept);
+        let matrix = alone.start(4);
+        for (b, &j) in kept.iter().enumerate() {
+            kept.iter().enumerate().for_each(|(a, &i)| matrix[b * 4 + a] = h[j * s + i]);
+        }
+        assert_eq!((factor.size(), factor.factor()), (4, alone.factor()));
+        let (mut x, mut y) = ([1.0, -2.0, 3.0, 0.5], [1.0, -2.0, 3.0, 0.5]);
+        factor.solve(&mut x);
+        alone.solve(&mut y);
+        assert_eq!(x, y);
+    }
+
+    #[test]
     fn a_repeated_column_is_deficient_and_solved_on_the_range() {
         let mut a = testkit::normal_matrix(6, 3, 9);
         let first = a[..6].to_vec();

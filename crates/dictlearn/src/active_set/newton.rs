@@ -38,10 +38,7 @@ impl System {
             self.curvatures.clear();
             self.curvatures.extend_from_slice(curvatures);
             let matrix = self.factor.start(support.len());
-            match problem.gram() {
-                Some(gram) => problem.gathered_hessian(gram, support, matrix),
-                None => problem.weighted_hessian(support, curvatures, &mut self.weighted, matrix),
-            }
+            problem.weighted_hessian(support, curvatures, &mut self.weighted, matrix);
             (self.formed, self.status) = (true, None);
         }
         let factor = &mut self.factor;

@@ -164,11 +164,14 @@ fn dots<S: Simd, F: Index>(simd: S, atoms: &[f64], rows: usize, of: F, vector: &
     }
 }
 
-type Head<'a> = &'a [[f64; CHUNK]; GROUP];
+/// The first group of chunks of four atoms.
+type Heads<'a> = [&'a [[f64; CHUNK]; GROUP]; 4];
+/// The chunks of four atoms.
+type Four<'a> = [&'a [[f64; CHUNK]]; 4];
 
 /// The first group of chunks of each and what is behind it.
 #[inline(always)]
-fn split_heads(four: [&[[f64; CHUNK]]; 4]) -> Option<([Head<'_>; 4], [&[[f64; CHUNK]]; 4])> {
+fn split_heads(four: Four<'_>) -> Option<(Heads<'_>, Four<'_>)> {
     let [a, b, c, d] = four;
     let ((a, a_rest), (b, b_rest)) = (a.split_first_chunk()?, b.split_first_chunk()?);
     let ((c, c_rest), (d, d_rest)) = (c.split_first_chunk()?, d.split_first_chunk()?);
@@ -190,4 +193,64 @@ fn add_products<S: Simd>(
         simd.fma64(simd.load64(c), v, sums[2]),
         simd.fma64(simd.load64(d), v, sums[3]),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linalg::simd::{Isa, padded};
+
+    const SUPPORT: [usize; 6] = [0, 2, 3, 4, 7, 8];
+
+    fn dot(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    fn check(isa: Isa, d: usize) {
+        let rows = padded(d);
+        let mut atoms = testkit::normal_vector(9 * rows, 1);
+        atoms.chunks_exact_mut(rows).for_each(|atom| atom[d..].fill(0.0));
+        let atom = |j: usize| &atoms[j * rows..(j + 1) * rows];
+        let (vector, coefficients) = (testkit::normal_vector(rows, 2), testkit::normal_vector(6, 3));
+        let mut out = vector.clone();
+        let (support, atoms) = (SUPPORT.as_slice(), atoms.as_slice());
+        let coefficients = coefficients.as_slice();
+        isa.run(Combine { atoms, rows, factor: -1.0, support, coefficients, out: &mut out });
+        let mut expected = vector.clone();
+        for (&j, c) in support.iter().zip(coefficients) {
+            expected.iter_mut().zip(atom(j)).for_each(|(e, a)| *e += -c * a);
+        }
+        assert_eq!(out, expected, "the bits of the plain loop");
+        let vector = vector.as_slice();
+        let mut all = [0.0; 9];
+        isa.run(Correlate { atoms, rows, of: All, vector, out: &mut all });
+        for (j, v) in all.iter().enumerate() {
+            testkit::assert_close(*v, dot(atom(j), vector), 1e-12, 1e-12);
+        }
+        let mut some = [0.0; 6];
+        isa.run(Correlate { atoms, rows, of: support, vector, out: &mut some });
+        assert_eq!(some, SUPPORT.map(|j| all[j]), "the bits do not depend on the company");
+        let (mut weighted, mut gram) = (vec![0.0; rows], [0.0; 36]);
+        let curvatures = vector;
+        isa.run(WeightedGram { atoms, rows, support, curvatures, weighted: &mut weighted, out: &mut gram });
+        for b in 0..6 {
+            for a in b..6 {
+                let products = (0..rows).map(|t| atom(SUPPORT[a])[t] * vector[t] * atom(SUPPORT[b])[t]);
+                testkit::assert_close(gram[b * 6 + a], products.sum(), 1e-12, 1e-12);
+            }
+        }
+        let (part, mut smaller) = ([SUPPORT[1], SUPPORT[4]], [0.0; 4]);
+        let (support, out) = (part.as_slice(), &mut smaller);
+        isa.run(WeightedGram { atoms, rows, support, curvatures, weighted: &mut weighted, out });
+        assert_eq!([smaller[0], smaller[1], smaller[3]], [gram[7], gram[10], gram[28]], "likewise");
+    }
+
+    #[test]
+    fn products_agree_with_plain_loops() {
+        for isa in Isa::available() {
+            for d in [1, 16, 17, 64, 70, 100, 200] {
+                check(isa, d);
+            }
+        }
+    }
 }
