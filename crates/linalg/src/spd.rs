@@ -2,7 +2,7 @@
 //!
 //! `H` is `s x s`, column-major, lower triangle used; `U` is lower triangular, `E` the diagonal with `e_j = 1 / U_jj`
 //! (so `U E^(1/2)` is the usual factor and there are no roots to take). Cost `s^3 / 3` to factor and `2 s^2` to solve.
-//! Column by column (left-looking) in chunks of the instruction set up to [`LARGEST_PLAIN`], by blocks beyond.
+//! Column by column (left-looking) in chunks of the instruction set up to a size of 64, by blocks beyond.
 //! The pivot ratio `min_j U_jj / H_jj` is the squared sine of the smallest angle between a column of a factor `A`
 //! of `H = A^T A` and the span of the earlier ones: 0 when a column depends on them. A ratio below
 //! [`RANK_TOLERANCE`] is reported as deficient; [`minimum_norm_solve`] then gives the solution on the range.
