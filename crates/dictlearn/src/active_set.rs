@@ -2,7 +2,7 @@
 //!
 //! Problem and symbols as in [`crate::lower`]. State: code `c` with support `S` and signs `s`. Repeat:
 //! 1. `g = D^T phi'(r) - ridge c`; stop when the KKT violation is within the tolerance.
-//! 2. Let the worst violators off the support join `S` (at most 16) with the sign of `g_j`.
+//! 2. Let the worst violators off the support join `S` (6 at first, then up to `s`, at most 16) with the sign of `g_j`.
 //! 3. Newton direction on `S`: `(D_S^T diag(phi''(r)) D_S + ridge I) p = g_S - lambda s_S`; newcomers whose `p_j` points
 //!    out of their orthant leave again.
 //! 4. `t = 1, 1/2, ...`: coordinates of `c + t p` that left their orthant are set to zero; accept by Armijo's rule on `P`.
@@ -11,8 +11,8 @@
 //! 5. Safeguard where 4 fails, and now and then: majorised coordinate-descent sweeps, which always decrease `P`.
 //!
 //! A solution is then computed anew from its sorted support, signs and (Huber) outliers, with a fresh factor, so that
-//! codes do not depend on the way they were reached. Cost per round `2 k d + s^3/3` (and `s^2 d` where there is no Gram
-//! matrix); a handful of rounds where `s` is well below `d`.
+//! codes do not depend on the way they were reached. Cost per round `2 k d + s^2 d + s^3/3`; a handful of rounds where `s`
+//! is well below `d`.
 //! Source: active sets as in Lee, Battle, Raina, Ng (2007), feature-sign search; projection as in Bertsekas (1982).
 
 mod settle;
@@ -25,11 +25,10 @@ mod point;
 use crate::duality::{Contact, Gap, Openness, duality_gap, open_residuals};
 use crate::error::InvalidOption;
 use crate::loss::Loss;
-use crate::lower::Problem;
+use crate::lower::{All, Problem};
 use crate::method::Method;
 use crate::samples::Sample;
 use exact_line::Event;
-use linalg::columns::{add_scaled, column};
 use newton::System;
 use point::Point;
 
@@ -83,8 +82,6 @@ pub struct SampleOutcome {
 /// Round of the first safeguard sweep; the next come at twice the round each: near `s = d` a sweep brings in more atoms
 /// than a solution has, and every one of them costs a round to leave.
 const FIRST_SWEEP: usize = 12;
-/// Violation above which `g` from the Gram matrix is good enough: its rounding is far below for codes of moderate size.
-const QUICK: f64 = 1e-6;
 /// Largest `log2` of a loss, above 0 or below, that is computed as it is.
 const LARGEST_EXPONENT: f64 = 200.0;
 
@@ -106,14 +103,13 @@ pub struct Workspace {
     gradient: Vec<f64>,
     /// `|g_j|` less its threshold off the support, minus infinity on it.
     excess: Vec<f64>,
-    /// `g` at the code 0, if the solve began there.
-    at_zero: Vec<f64>,
     direction: Vec<f64>,
     /// `D_S` times the direction.
     movement: Vec<f64>,
     events: Vec<Event>,
     system: System,
-    newcomers: Vec<usize>,
+    /// Violators with their excess.
+    newcomers: Vec<(f64, usize)>,
     kept: Vec<usize>,
     /// The code reached before it is settled.
     reached: Vec<(usize, f64)>,
@@ -190,7 +186,8 @@ impl Workspace {
         self.scale = self.unit(problem);
         let (mut violation, mut next_sweep) = (f64::INFINITY, FIRST_SWEEP);
         for round in 0..=options.max_iterations {
-            violation = self.refresh_at(problem, round);
+            self.refresh(problem);
+            violation = self.violation(problem);
             if violation <= options.tolerance {
                 violation = self.settle(problem, violation, options.tolerance);
                 return self.outcome(problem, true, violation);
@@ -212,35 +209,6 @@ impl Workspace {
         self.admit_violators(problem);
         self.newton_direction(problem);
         self.line_search(problem)
-    }
-
-    /// Residual, slopes and `g` of a round, and the violation. In the first rounds from zero, `g = D^T x - G c - ridge c`
-    /// where there is a Gram matrix `G`: `2 k s` flops; what looks near a solution is computed from its residual.
-    fn refresh_at(&mut self, problem: &Problem, round: usize) -> f64 {
-        let by_gram = (1..FIRST_SWEEP).contains(&round)
-            && self.at_zero.len() == problem.n_components()
-            && self.support.len() < problem.n_features();
-        let gram = if by_gram { problem.gram() } else { None };
-        if let Some(gram) = gram {
-            self.refresh_point(problem);
-            self.gradient.copy_from_slice(&self.at_zero);
-            for &j in &self.support {
-                add_scaled(&mut self.gradient, -self.code[j], column(gram, j));
-            }
-            self.subtract_ridge(problem);
-            let violation = self.violation(problem);
-            if violation > QUICK {
-                return violation;
-            }
-        }
-        self.refresh(problem);
-        if round == 0 {
-            self.at_zero.clear();
-            if self.support.is_empty() {
-                self.at_zero.extend_from_slice(&self.gradient);
-            }
-        }
-        self.violation(problem)
     }
 
     fn reset(&mut self, problem: &Problem, sample: &[f64], start: impl Iterator<Item = (usize, f64)>) {
@@ -265,7 +233,7 @@ impl Workspace {
             return problem.lower.regularization;
         }
         self.trial.move_to(problem, &self.sample, &[], &[]);
-        problem.correlate(0..problem.n_components(), &self.trial.slopes, &mut self.gradient);
+        problem.correlate(All, &self.trial.slopes, &mut self.gradient);
         let largest = self.gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
         if largest > 0.0 { largest } else { 1.0 }
     }
@@ -281,7 +249,7 @@ impl Workspace {
     /// Residual, slopes and `g` at the code.
     fn refresh(&mut self, problem: &Problem) {
         self.refresh_point(problem);
-        problem.correlate(0..problem.n_components(), &self.point.slopes, &mut self.gradient);
+        problem.correlate(All, &self.point.slopes, &mut self.gradient);
         self.subtract_ridge(problem);
     }
 

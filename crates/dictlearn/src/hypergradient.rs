@@ -19,7 +19,7 @@
 //! For the lower objective itself `g = 0`, so `beta = 0` (envelope theorem). Where `H` is singular the code is not a
 //! differentiable function of the data: `beta` of least norm is used and the sample is counted as rank deficient.
 //! Cost a sample: `s^3/3` (fresh factor), `s^2 d` for `H` without a Gram matrix, and `8 s d`. Memory: three numbers per
-//! entry of `BLOCK` samples. Samples are summed in order within each atom: the same bits for any number of threads.
+//! entry of `BLOCK` samples a thread. Samples are summed in order within each atom: the same bits for any number of threads.
 //! Source: implicit function theorem on the active set; Mairal, Bach, Ponce (2012), Task-driven dictionary learning.
 
 mod atom_sum;
@@ -37,8 +37,8 @@ use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Samples whose dense intermediates are held at a time.
-const BLOCK: usize = 2048;
+/// Samples whose dense intermediates are held at a time, for each thread: sums are in the order of the samples all the same.
+const BLOCK: usize = 512;
 
 /// Value and total derivatives of an upper-level loss.
 #[derive(Clone, Debug)]
@@ -102,8 +102,9 @@ pub fn hypergradient<'a>(
     let gram = if entries >= k * k { problem.gram() } else { None };
     let pass = Pass { problem, samples, codes, upper, gram };
     let (mut block, mut atoms) = (Block::default(), vec![0.0; k * problem.rows()]);
-    for start in (0..n).step_by(BLOCK) {
-        let range = start..n.min(start + BLOCK);
+    let length = BLOCK * rayon::current_num_threads();
+    for start in (0..n).step_by(length) {
+        let range = start..n.min(start + length);
         block.start(&pass, range.clone(), with_samples);
         pass.differentiate(&mut block);
         block.add_atoms(&pass, &mut atoms, &mut out.weights);
@@ -292,7 +293,7 @@ impl Scratch {
     fn adjoint<U>(&mut self, pass: &Pass<'_, U>, beta: &mut [f64]) -> bool {
         let (problem, support) = (pass.problem, &self.point.support);
         if self.prediction.iter().any(|&v| v != 0.0) {
-            problem.correlate(support.iter().copied(), &self.prediction, beta);
+            problem.correlate(support.as_slice(), &self.prediction, beta);
         } else {
             beta.fill(0.0);
         }

@@ -18,7 +18,8 @@ use crate::samples::Sample;
 use faer::{Mat, MatRef};
 use linalg::columns::{column, dot, norm};
 use linalg::simd::{Isa, padded};
-use products::{Combine, Correlate, WeightedGram};
+pub(crate) use products::All;
+use products::{Combine, Correlate, Index, WeightedGram};
 use std::sync::OnceLock;
 
 /// Loss and penalty of the lower level.
@@ -176,6 +177,11 @@ impl Problem {
         !self.lower.non_negative && self.threshold(j) == 0.0
     }
 
+    /// Whether there may be free atoms.
+    pub(crate) fn has_free(&self) -> bool {
+        !self.lower.non_negative && (self.lower.regularization == 0.0 || !self.weights.is_empty())
+    }
+
     /// What of `g_j` is compared with the threshold of an atom off the support: `|g_j|`, or `g_j` for non-negative codes.
     #[inline]
     pub(crate) fn size(&self, gradient: f64) -> f64 {
@@ -322,8 +328,8 @@ impl Problem {
         self.isa.run(Combine { atoms, rows, factor, support, coefficients, out });
     }
 
-    /// `out_j = d_j . vector` for the atoms of an iterator and a padded vector. Cost `2 s d`.
-    pub(crate) fn correlate(&self, of: impl Iterator<Item = usize>, vector: &[f64], out: &mut [f64]) {
+    /// `out_a = d_j . vector` for the atoms `j` of a list and a padded vector. Cost `2 s d`.
+    pub(crate) fn correlate(&self, of: impl Index, vector: &[f64], out: &mut [f64]) {
         let (atoms, rows) = (self.atoms.as_slice(), self.rows());
         self.isa.run(Correlate { atoms, rows, of, vector, out });
     }

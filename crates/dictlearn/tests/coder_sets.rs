@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Instance, lasso};
+use common::{Instance, LOSSES, lasso};
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::encode;
 use dictlearn::lower::{LowerLevel, Problem};
@@ -39,6 +39,17 @@ fn every_instruction_set_solves_every_shape() {
             for elastic_penalty in [0.0, 0.1] {
                 check(&instance, LowerLevel { elastic_penalty, ..lasso(share * largest) });
             }
+        }
+    }
+}
+
+#[test]
+fn every_instruction_set_solves_every_loss() {
+    for (seed, (d, k, n)) in [(17, 64, 10), (64, 70, 6), (83, 40, 6)].into_iter().enumerate() {
+        let instance = Instance::random("loss", d, k, n, 80 + seed as u64);
+        for loss in LOSSES {
+            let regularization = 0.2 * instance.largest_regularization(loss);
+            check(&instance, LowerLevel { loss, elastic_penalty: 0.1, ..lasso(regularization) });
         }
     }
 }

@@ -212,6 +212,9 @@ mod tests {
             let value = simd.fma64(a, b, simd.fma64(a, simd.splat64(2.0), simd.zero64()));
             simd.store64(&mut out64, value);
             let all = out32.iter().map(|&v| f64::from(v)).chain(out64).collect();
+            let sums = simd.sums64([simd.zero64(), b, simd.splat64(1.0), a]);
+            let singles = [0.0, simd.sum64(b), 16.0, simd.sum64(a)];
+            testkit::assert_slices_close(&sums, &singles, 1e-14, 1e-14);
             (all, simd.sum64(b), largest, above)
         }
     }

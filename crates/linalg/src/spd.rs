@@ -2,7 +2,7 @@
 //!
 //! `H` is `s x s`, column-major, lower triangle used; `U` is lower triangular, `E` the diagonal with `e_j = 1 / U_jj`
 //! (so `U E^(1/2)` is the usual factor and there are no roots to take). Cost `s^3 / 3` to factor and `2 s^2` to solve.
-//! Column by column (left-looking) in chunks of the instruction set up to [`LARGEST_PLAIN`], by blocks beyond.
+//! Column by column (left-looking) in chunks of the instruction set up to a size of 64, by blocks beyond.
 //! The pivot ratio `min_j U_jj / H_jj` is the squared sine of the smallest angle between a column of a factor `A`
 //! of `H = A^T A` and the span of the earlier ones: 0 when a column depends on them. A ratio below
 //! [`RANK_TOLERANCE`] is reported as deficient; [`minimum_norm_solve`] then gives the solution on the range.
@@ -322,6 +322,26 @@ mod tests {
             assert_eq!(rank, s);
             testkit::assert_slices_close(&minimum_norm, &x, 1e-7, 1e-7);
         }
+    }
+
+    #[test]
+    fn rows_that_are_kept_make_the_smaller_system() {
+        let (kept, s) = ([0, 2, 3, 6], 7);
+        let h = gram_of(&testkit::normal_matrix(12, s, 5), 12, s);
+        let (mut factor, mut alone) = (SpdFactor::default(), SpdFactor::default());
+        factor.start(s).copy_from_slice(&h);
+        factor.factor();
+        assert_eq!(factor.matrix(), h);
+        factor.keep(&kept);
+        let matrix = alone.start(4);
+        for (b, &j) in kept.iter().enumerate() {
+            kept.iter().enumerate().for_each(|(a, &i)| matrix[b * 4 + a] = h[j * s + i]);
+        }
+        assert_eq!((factor.size(), factor.factor()), (4, alone.factor()));
+        let (mut x, mut y) = ([1.0, -2.0, 3.0, 0.5], [1.0, -2.0, 3.0, 0.5]);
+        factor.solve(&mut x);
+        alone.solve(&mut y);
+        assert_eq!(x, y);
     }
 
     #[test]

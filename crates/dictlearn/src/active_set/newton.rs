@@ -8,8 +8,9 @@ use crate::lower::Problem;
 use linalg::simd::Isa;
 use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
 
-/// Newcomers per round.
+/// Most newcomers of a round, and of the first: later as many as there are members.
 const NEWCOMERS: usize = 16;
+const FIRST_NEWCOMERS: usize = 6;
 
 /// `H` with its factor, and what they were made from.
 #[derive(Default)]
@@ -37,10 +38,7 @@ impl System {
             self.curvatures.clear();
             self.curvatures.extend_from_slice(curvatures);
             let matrix = self.factor.start(support.len());
-            match problem.gram() {
-                Some(gram) => problem.gathered_hessian(gram, support, matrix),
-                None => problem.weighted_hessian(support, curvatures, &mut self.weighted, matrix),
-            }
+            problem.weighted_hessian(support, curvatures, &mut self.weighted, matrix);
             (self.formed, self.status) = (true, None);
         }
         let factor = &mut self.factor;
@@ -81,28 +79,34 @@ impl System {
 impl Workspace {
     /// Step 2: the support, ascending, with the worst violators and their signs.
     pub(super) fn admit_violators(&mut self, problem: &Problem) {
-        let room = (problem.n_features() * 9 / 10).saturating_sub(self.support.len()).clamp(1, NEWCOMERS);
-        let (code, gradient, excess) = (&self.code, &self.gradient, &self.excess);
-        self.newcomers.clear();
-        for (j, excess) in excess.iter().enumerate() {
-            if *excess > 0.0 {
-                // A free atom has no orthant to leave again: all of them join at once.
-                let list = if problem.is_free(j) { &mut self.support } else { &mut self.newcomers };
-                list.push(j);
-            }
+        let members = self.support.len();
+        let most = members.clamp(FIRST_NEWCOMERS, NEWCOMERS);
+        let room = (problem.n_features() * 9 / 10).saturating_sub(members).clamp(1, most);
+        // Without branches: who violates is hard to predict.
+        self.newcomers.resize(self.excess.len(), (0.0, 0));
+        let mut found = 0;
+        for (j, &excess) in self.excess.iter().enumerate() {
+            self.newcomers[found] = (excess, j);
+            found += usize::from(excess > 0.0);
+        }
+        self.newcomers.truncate(found);
+        // A free atom has no orthant to leave again: all of them join at once.
+        if problem.has_free() {
+            let free = self.newcomers.extract_if(.., |(_, j)| problem.is_free(*j));
+            self.support.extend(free.map(|(_, j)| j));
         }
         if self.newcomers.len() > room {
-            let order = |a: &usize, b: &usize| excess[*b].total_cmp(&excess[*a]).then(a.cmp(b));
+            let order = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
             self.newcomers.select_nth_unstable_by(room - 1, order);
             self.newcomers.truncate(room);
         }
-        self.support.extend_from_slice(&self.newcomers);
+        self.support.extend(self.newcomers.iter().map(|(_, j)| j));
         self.support.sort_unstable();
         self.signs.clear();
-        let sign = |&j: &usize| {
-            if code[j] == 0.0 { gradient[j].signum() } else { code[j].signum() }
-        };
-        self.signs.extend(self.support.iter().map(sign));
+        for &j in &self.support {
+            let c = self.code[j];
+            self.signs.push(if c == 0.0 { self.gradient[j].signum() } else { c.signum() });
+        }
     }
 
     /// Step 3, into `direction`; newcomers that would leave their orthant are taken out of the support.
@@ -112,12 +116,13 @@ impl Workspace {
             let pairs = self.support.iter().zip(&self.signs);
             self.direction.extend(pairs.map(|(&j, s)| self.gradient[j] - problem.threshold(j) * s));
             self.solve_hessian(problem);
-            let wrong = |a: usize| {
-                let j = self.support[a];
-                !problem.is_free(j) && self.code[j] == 0.0 && self.direction[a] * self.signs[a] <= 0.0
-            };
             self.kept.clear();
-            self.kept.extend((0..self.support.len()).filter(|&a| !wrong(a)));
+            for (a, &j) in self.support.iter().enumerate() {
+                let out = self.direction[a] * self.signs[a] <= 0.0;
+                if !(out && self.code[j] == 0.0 && !problem.is_free(j)) {
+                    self.kept.push(a);
+                }
+            }
             if self.kept.len() == self.support.len() {
                 return;
             }

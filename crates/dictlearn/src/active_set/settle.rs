@@ -15,7 +15,7 @@ const STEPS: usize = 6;
 /// Size of a Newton step relative to the code that is rounding.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 /// A step that is smaller than the one before by less than this wants a fresh factor.
-const SHRINKS: f64 = 1e-5;
+const SHRINKS: f64 = 1e-3;
 
 impl Workspace {
     /// The solution anew from sorted support, signs and outliers; kept if it is one. Returns the violation.
@@ -59,7 +59,7 @@ impl Workspace {
         let entries = self.sample.iter().zip(&self.point.slopes).zip(&self.point.curvatures);
         self.movement.extend(entries.map(|((x, slope), w)| if *w > 0.0 { *x } else { *slope }));
         self.direction.resize(self.support.len(), 0.0);
-        problem.correlate(self.support.iter().copied(), &self.movement, &mut self.direction);
+        problem.correlate(self.support.as_slice(), &self.movement, &mut self.direction);
         for ((p, &j), s) in self.direction.iter_mut().zip(&self.support).zip(&self.signs) {
             *p -= problem.threshold(j) * s;
         }
@@ -100,7 +100,7 @@ impl Workspace {
         self.refresh_point(problem);
         let ridge = problem.lower.ridge();
         self.direction.resize(self.support.len(), 0.0);
-        problem.correlate(self.support.iter().copied(), &self.point.slopes, &mut self.direction);
+        problem.correlate(self.support.as_slice(), &self.point.slopes, &mut self.direction);
         for ((p, &j), s) in self.direction.iter_mut().zip(&self.support).zip(&self.signs) {
             *p -= ridge * self.code[j] + problem.threshold(j) * s;
         }

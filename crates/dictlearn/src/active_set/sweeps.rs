@@ -22,8 +22,8 @@ impl Workspace {
     fn coordinate_step(&mut self, problem: &Problem, j: usize) {
         let (loss, ridge, atom) = (problem.lower.loss, problem.lower.ridge(), problem.padded_atom(j));
         let (c, mut products) = (self.code[j], [0.0; 2]);
-        problem.correlate([j].into_iter(), &self.point.slopes, &mut products[..1]);
-        problem.correlate([j].into_iter(), atom, &mut products[1..]);
+        problem.correlate([j].as_slice(), &self.point.slopes, &mut products[..1]);
+        problem.correlate([j].as_slice(), atom, &mut products[1..]);
         let g = products[0] - ridge * c;
         let steepest = match loss {
             Loss::Squared | Loss::Huber { .. } => 1.0,

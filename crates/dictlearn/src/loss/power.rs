@@ -45,7 +45,7 @@ impl Exponent {
             let power = (shifted & EXPONENT_BITS).wrapping_sub(BIAS << 52);
             let fraction = log2_near_one(f64::from_bits(b.to_bits().wrapping_sub(power)));
             let scaled = self.value * (k + fraction);
-            plain &= (b >= f64::MIN_POSITIVE) & (b < f64::INFINITY) & (scaled.abs() < LARGEST);
+            plain &= (f64::MIN_POSITIVE..f64::INFINITY).contains(&b) & (scaled.abs() < LARGEST);
             let n = (scaled + 1.5 * SHIFT) - 1.5 * SHIFT;
             let t = (self.high * k - n) + (self.low * k + self.value * fraction);
             let two_to_n = f64::from_bits((n + (SHIFT + BIAS as f64)).to_bits() << 52);
