@@ -20,6 +20,7 @@ mod sweeps;
 mod line_search;
 mod exact_line;
 mod newton;
+mod wide;
 mod point;
 
 use crate::duality::{Contact, Gap, Openness, duality_gap, open_residuals};
@@ -31,6 +32,7 @@ use crate::samples::Sample;
 use exact_line::Event;
 use newton::System;
 use point::Point;
+use wide::Wide;
 
 /// How far one sample's code is solved, and by which method.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,6 +110,7 @@ pub struct Workspace {
     movement: Vec<f64>,
     events: Vec<Event>,
     system: System,
+    wide: Wide,
     /// Violators with their excess.
     newcomers: Vec<(f64, usize)>,
     kept: Vec<usize>,

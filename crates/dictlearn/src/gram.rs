@@ -210,7 +210,8 @@ impl BlockWorkspace {
         }
         for &slot in &pending[small..] {
             let Sample { values, residual, settled, penalty, .. } = &mut samples[slot];
-            settled.solved = settle::invert(dictionary, &settled.support, penalty.ridge, inverse)
+            settled.solved = settled.support.len() <= dictionary.largest_support()
+                && settle::invert(dictionary, &settled.support, penalty.ridge, inverse)
                 && settled.solve(dictionary, values, residual, *penalty, inverse.matrix(), settler);
         }
     }

@@ -182,7 +182,7 @@ fn the_three_methods_agree() {
             }
         }
     }
-    assert_eq!(compared, 14 * 12 * 4 * 2);
+    assert_eq!(compared, 15 * 12 * 4 * 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! residual crosses delta) they are used again, and newcomers that leave take their rows and columns out of `H`.
 
 use super::Workspace;
+use super::wide::Wide;
 use crate::lower::Problem;
 use linalg::simd::Isa;
 use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
@@ -81,7 +82,12 @@ impl Workspace {
     pub(super) fn admit_violators(&mut self, problem: &Problem) {
         let members = self.support.len();
         let most = members.clamp(FIRST_NEWCOMERS, NEWCOMERS);
-        let room = (problem.n_features() * 9 / 10).saturating_sub(members).clamp(1, most);
+        // Without a ridge a support ends at the number of features; with one it may have all atoms.
+        let room = if problem.lower.ridge() > 0.0 {
+            most.max(members / 2)
+        } else {
+            (problem.n_features() * 9 / 10).saturating_sub(members).clamp(1, most)
+        };
         // Without branches: who violates is hard to predict.
         self.newcomers.resize(self.excess.len(), (0.0, 0));
         let mut found = 0;
@@ -139,6 +145,13 @@ impl Workspace {
     /// `direction <- H^-1 direction` on the support. A deficient `H` gets a relative shift of 1e-10 (still a descent
     /// direction); where all atoms are free the solution of least norm is taken instead, if there is one.
     pub(super) fn solve_hessian(&mut self, problem: &Problem) {
+        if Wide::serves(problem, &self.support) {
+            self.system.formed = false;
+            if self.wide.solve(problem, &self.support, &self.point.curvatures, &mut self.direction) {
+                self.flat = false;
+                return;
+            }
+        }
         self.flat = !self.system.prepare(problem, &self.support, &self.point.curvatures);
         if !self.flat {
             self.system.factor.solve(&mut self.direction);

@@ -3,7 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use linalg::columns::{column, column_norms};
-use linalg::simd::{Aligned, Isa, padded};
+use linalg::simd::{Aligned, CHUNK, Isa, padded};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -60,6 +60,11 @@ impl GramDictionary {
         });
         let largest_norm = norms.iter().copied().fold(0.0, f64::max);
         Some(Self { n_features: d, n_components: k, atoms, narrow, gram, largest_norm, isa })
+    }
+
+    /// Supports beyond this are left to the general method, which has better ways for them.
+    pub fn largest_support(&self) -> usize {
+        self.n_components.min(2 * self.n_features + CHUNK).min(1024)
     }
 
     #[inline(always)]

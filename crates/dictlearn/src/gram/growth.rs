@@ -47,7 +47,7 @@ pub(super) struct Growth {
 impl Growth {
     /// From a settled support; `false` where it is too large for the memory at hand or its system cannot be inverted.
     pub fn start(&mut self, dictionary: &GramDictionary, settled: &Settled, inverse: &Inverse) -> bool {
-        let largest = dictionary.n_components.min(2 * dictionary.n_features + CHUNK).min(1024);
+        let largest = dictionary.largest_support();
         let stride = padded(largest + 1);
         if stride != self.stride {
             self.stride = stride;

@@ -268,6 +268,7 @@ pub fn stress() -> Vec<Instance> {
         coherent("cosine .54", 0.54, 17),
         coherent("cosine .8", 0.8, 18),
         coherent("cosine .96", 0.96, 19),
+        coherent("cosine .99", 0.99, 20),
         near_duplicates,
         duplicates,
         opposite,
