@@ -78,8 +78,8 @@ impl BlockWorkspace {
         self.samples.resize_with(n.max(self.samples.len()), Sample::default);
         self.active.clear();
         for (slot, i) in range.clone().enumerate() {
-            samples.load(i, &mut self.loaded);
-            self.samples[slot].begin(&self.loaded.values, &problem.lower, dictionary.isa);
+            let values = samples.values(i, &mut self.loaded);
+            self.samples[slot].begin(values, &problem.lower, dictionary.isa);
             // Where features are missing the Gram matrix is another one: left to the general method.
             if self.loaded.missing.is_empty() {
                 self.active.push(slot);

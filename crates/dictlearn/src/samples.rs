@@ -7,6 +7,10 @@
 use crate::error::Error;
 use faer::{Mat, MatRef};
 use linalg::columns::{column, column_mut};
+use rayon::prelude::*;
+
+/// Samples that one thread checks at a time.
+const CHECKED_TOGETHER: usize = 512;
 
 /// A view of samples, cheap to copy.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +164,23 @@ impl<'a> Samples<'a> {
         }
     }
 
+    /// The values of sample `i`, 0 where missing, without a copy where they are at hand; then `scratch.missing` is empty.
+    pub(crate) fn values<'s>(&self, i: usize, scratch: &'s mut Sample) -> &'s [f64]
+    where
+        'a: 's,
+    {
+        match self.values {
+            Values::Double(columns) if !self.missing => {
+                scratch.missing.clear();
+                column(columns, self.selection.map_or(i, |selection| selection[i]))
+            }
+            _ => {
+                self.load(i, scratch);
+                &scratch.values
+            }
+        }
+    }
+
     /// How many samples observe each feature, at least one.
     ///
     /// # Errors
@@ -219,14 +240,20 @@ impl<'a> Samples<'a> {
     /// # Errors
     /// Names the first sample and feature that are neither.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let mut sample = Sample::default();
-        for row in 0..self.n_samples() {
-            self.load(row, &mut sample);
-            if let Some(column) = sample.values.iter().position(|x| !x.is_finite()) {
-                return Err(Error::NotFinite { what: "samples", row, column, value: sample.values[column] });
-            }
-        }
-        Ok(())
+        let spoilt = (0..self.n_samples())
+            .into_par_iter()
+            .with_min_len(CHECKED_TOGETHER)
+            .map_init(Sample::default, |sample, row| {
+                let values = self.values(row, sample);
+                // Whole vectors first: nearly every sample is finite.
+                if values.iter().fold(true, |finite, x| finite & x.is_finite()) {
+                    return None;
+                }
+                let column = values.iter().position(|x| !x.is_finite())?;
+                Some(Error::NotFinite { what: "samples", row, column, value: values[column] })
+            })
+            .find_first(Option::is_some);
+        spoilt.flatten().map_or(Ok(()), Err)
     }
 }
 
