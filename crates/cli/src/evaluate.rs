@@ -55,7 +55,7 @@ impl Recovery {
 }
 
 /// The lower level with a learned dictionary.
-fn problem(data: &Data, lower: LowerLevel, learned: &Learned) -> Result<Problem, Error> {
+pub(crate) fn problem(data: &Data, lower: LowerLevel, learned: &Learned) -> Result<Problem, Error> {
     let problem = Problem::new(lower, learned.dictionary.as_ref());
     match &data.atom_weights {
         Some(weights) => problem.with_weights(weights),

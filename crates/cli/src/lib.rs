@@ -10,6 +10,7 @@ pub mod results;
 pub mod summary;
 pub mod terminal;
 pub mod run;
+pub mod recode;
 pub mod evaluate;
 pub mod load;
 pub mod config;
