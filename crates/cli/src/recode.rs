@@ -6,13 +6,12 @@
 //! the objective `sum_i weight_i L_i(c_i)` with the ridge of the head. Cost: one coding pass.
 
 use crate::config::Experiment;
-use crate::evaluate::problem;
 use crate::load::Data;
 use dictlearn::coder::{Coded, CodingReport, encode};
 use dictlearn::codes::Codes;
 use dictlearn::error::Error;
 use dictlearn::learner::{Learned, Status};
-use dictlearn::lower::Problem;
+use dictlearn::lower::{LowerLevel, Problem};
 use dictlearn::method::Method;
 use dictlearn::objective::{Objective, TrainingData};
 use dictlearn::samples::{Sample, Samples};
@@ -23,6 +22,20 @@ use faer::MatRef;
 /// The method by which a dictionary is learned whose codes are to be by `method`.
 pub fn learning_method(method: Method) -> Method {
     if method.minimizes_the_lower_level() { method } else { Method::ActiveSet }
+}
+
+/// Whether the codes that a run hands out are by another method than those that the dictionary is learned through.
+pub fn recodes(method: Method) -> bool {
+    learning_method(method) != method
+}
+
+/// The lower level with a learned dictionary.
+pub(crate) fn problem(data: &Data, lower: LowerLevel, learned: &Learned) -> Result<Problem, Error> {
+    let problem = Problem::new(lower, learned.dictionary.as_ref());
+    match &data.atom_weights {
+        Some(weights) => problem.with_weights(weights),
+        None => Ok(problem),
+    }
 }
 
 /// What the violation of a method's codes is called (see [`dictlearn::method`]).

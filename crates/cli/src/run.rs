@@ -7,7 +7,7 @@ use crate::config::Experiment;
 use crate::config::experiment::{TaskStart, Unsupervised};
 use crate::evaluate::{Comparison, EvaluationRow, Recovery, code, compare, evaluate};
 use crate::load::{Data, LoadError, initial_dictionary};
-use crate::recode::{learning_method, recode, unlearned, violation_name};
+use crate::recode::{learning_method, recode, recodes, unlearned, violation_name};
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::CodingReport;
 use dictlearn::codes::{Code, Codes};
@@ -194,8 +194,7 @@ impl Runner<'_> {
         descent: &DescentOptions,
     ) -> Result<Learned, RunError> {
         let (experiment, data) = (self.experiment, self.data);
-        let method = experiment.coding.options.method;
-        let recodes = learning_method(method) != method;
+        let recodes = recodes(experiment.coding.options.method);
         // Without a step or a head there is nothing to learn, and perhaps no lower level to learn by.
         let learned = if recodes && stage == Stage::Learn && descent.max_iterations == 0 {
             unlearned(start)

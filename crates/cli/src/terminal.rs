@@ -6,7 +6,7 @@
 use crate::config::Experiment;
 use crate::evaluate::{Comparison, EvaluationRow};
 use crate::load::Data;
-use crate::recode::{learning_method, violation_name};
+use crate::recode::{learning_method, recodes, violation_name};
 use crate::run::Report;
 use dictlearn::evaluation::Scores;
 use dictlearn::learner::{Learned, Status};
@@ -47,7 +47,7 @@ fn headline(experiment: &Experiment, data: &Data) -> String {
     let (lower, method) = (&experiment.coding.lower, experiment.coding.options.method);
     let codes_by = match method {
         Method::ActiveSet => String::new(),
-        _ if experiment.learns() && learning_method(method) != method => {
+        _ if experiment.learns() && recodes(method) => {
             format!(", codes by {}, learned by {}", method_name(method), learning_method(method).name())
         }
         _ => format!(", codes by {}", method_name(method)),
