@@ -249,41 +249,6 @@ fn overrides_set_one_key() {
     assert_eq!(written(&["name=b", "name=c"], "name"), "\"c\"");
 }
 
-/// Without an l1 norm and without anything to learn no regularization is asked for, and none is written.
-#[test]
-fn regularization_is_asked_for_where_it_plays_a_part() {
-    let text = |method: &str, more: &str| {
-        format!("[data.digits]\n[dictionary]\nn_components = 7\n[coding]\nmethod = {method}\n{more}")
-    };
-    let without = [
-        ("{ omp = { n_nonzero = 3 } }", true),
-        ("{ omp = { error = 0.1 } }\nelastic_penalty = 0.5", true),
-        ("{ l1_ball = { radius = 1 } }\nl2_regularization = 0.5", true),
-        ("{ l1_ball = { radius = 1 } }\nelastic_penalty = 0.5", false),
-        ("{ error = { error = 0.1 } }", true),
-        ("\"threshold\"", false),
-        ("\"homotopy\"", false),
-        ("\"coordinate_descent\"", false),
-        ("\"active_set\"", false),
-    ];
-    let file = Path::new("test.toml");
-    for (method, enough) in without {
-        let codes_only = text(method, "[learn]\nmax_iterations = 0\n");
-        let found = parse(&codes_only, file, &[]);
-        assert_eq!(found.is_ok(), enough, "{method}");
-        if let Ok(experiment) = found {
-            assert_eq!(experiment.regularization(), None);
-            assert!(to_toml(&experiment).contains("# regularization is unset"));
-            let given = accepted(&codes_only, &["coding.regularization=0.5"]);
-            assert!(to_toml(&given).contains("\nregularization = 0.5\n"));
-        }
-        for more in ["", "[learn]\nmax_iterations = 1\n", "[learn]\nmax_iterations = 0\n[task.logistic]\n"] {
-            let error = parse(&text(method, more), file, &[]).expect_err("something is learned").to_string();
-            assert!(error.contains("[coding] lacks the"), "{error}");
-        }
-    }
-}
-
 #[test]
 fn paths_are_relative_to_the_config() {
     let folder = tempfile::tempdir().expect("a temporary folder");

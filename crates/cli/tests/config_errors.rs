@@ -174,22 +174,6 @@ fn missing() {
         &[
             ("key", edited("regularization = 0.1", "# none")),
             ("parameter", with("loss = { huber = {} }\n")),
-            ("limit of a pursuit", with("method = { omp = {} }\n")),
-            ("radius", with("method = { l1_ball = {} }\n")),
-            (
-                "regularization to learn by",
-                edited(
-                    "regularization = 0.1",
-                    "method = { omp = { n_nonzero = 5 } }\n[learn]\nmax_iterations = 10",
-                ),
-            ),
-            (
-                "regularization to learn a task by",
-                edited(
-                    "regularization = 0.1",
-                    "method = { error = { error = 0.1 } }\n[learn]\nmax_iterations = 0\n[task.logistic]",
-                ),
-            ),
             ("table", edited("[coding]\nregularization = 0.1", "")),
             ("everything", refused("", &[])),
             ("source", edited("[data.digits]", "[data.preprocessing]")),
@@ -243,6 +227,22 @@ fn conflicts() {
                     "[data.file]\nsamples = \"x.npy\"\narray = \"X\"\nlabels_array = \"y\"\npositive = [1]\ndelimiter = \";\"",
                 ),
             ),
+            ("weights of other atoms", with("weights = [1, 2]\n")),
+            ("weights in a .csv", with("weights = { file = \"w.csv\" }\n")),
+            (
+                "array without a mask",
+                edited("[data.digits]", "[data.file]\nsamples = \"x.npz\"\nmask_array = \"m\""),
+            ),
+            ("unknown ending", edited("n_components = 7", "n_components = 7\ninit = { file = \"d.csv\" }")),
+        ],
+    );
+}
+
+#[test]
+fn methods() {
+    check(
+        "methods",
+        &[
             (
                 "homotopy with another loss",
                 with("method = \"homotopy\"\nloss = { huber = { delta = 0.1 } }\n"),
@@ -259,13 +259,22 @@ fn conflicts() {
                     "method = { error = { error = 0.1 } }\nelastic_penalty = 0.1\nl2_regularization = 1e-3\n",
                 ),
             ),
-            ("weights of other atoms", with("weights = [1, 2]\n")),
-            ("weights in a .csv", with("weights = { file = \"w.csv\" }\n")),
+            ("limit of a pursuit", with("method = { omp = {} }\n")),
+            ("radius", with("method = { l1_ball = {} }\n")),
             (
-                "array without a mask",
-                edited("[data.digits]", "[data.file]\nsamples = \"x.npz\"\nmask_array = \"m\""),
+                "regularization to learn by",
+                edited(
+                    "regularization = 0.1",
+                    "method = { omp = { n_nonzero = 5 } }\n[learn]\nmax_iterations = 10",
+                ),
             ),
-            ("unknown ending", edited("n_components = 7", "n_components = 7\ninit = { file = \"d.csv\" }")),
+            (
+                "regularization to learn a task by",
+                edited(
+                    "regularization = 0.1",
+                    "method = { error = { error = 0.1 } }\n[learn]\nmax_iterations = 0\n[task.logistic]",
+                ),
+            ),
         ],
     );
 }
