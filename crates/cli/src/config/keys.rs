@@ -313,9 +313,9 @@ pub fn reference() -> String {
          `objective`, and its default method is `adam`.\n\
          A dictionary is learned through codes that minimise the lower level: with another `coding.method` it is learned\n\
          by `active_set`, and all codes, scores and files at the end are by `coding.method`.\n\
-         In codes by `omp`, `l1_ball` and `error` `coding.regularization` plays no part (but for the relative ridge of\n\
-         `l1_ball`), and `elastic_penalty` none in those by `omp`, which are least squares on the atoms chosen with\n\
-         `l2_regularization`: where nothing is learned (`learn.max_iterations = 0`, no `[task]`) it may be left out.\n\
+         `coding.regularization` plays no part in codes by `omp`, `l1_ball` and `error` (but for the relative ridge of\n\
+         `l1_ball`): with these it may be left out where nothing is learned (`learn.max_iterations = 0`, no `[task]`).\n\
+         `coding.elastic_penalty` plays none in codes by `omp`: least squares on the atoms chosen, with `l2_regularization`.\n\
          `--set KEY=VALUE` on the command line sets one key, written with its dotted path.\n",
     );
     let mut section = None;
