@@ -3,13 +3,14 @@
 
 use crate::config::Experiment;
 use crate::load::{Data, Part};
+use crate::recode::{problem, recodes};
 use dictlearn::coder::{Coded, encode};
 use dictlearn::codes::Codes;
 use dictlearn::error::Error;
 use dictlearn::evaluation::{RidgeSearch, Scores, fit_head, score};
 use dictlearn::learner::Learned;
 use dictlearn::loss::Loss;
-use dictlearn::lower::{LowerLevel, Problem};
+use dictlearn::lower::LowerLevel;
 use dictlearn::task::Logistic;
 
 /// Task loss, summed and without ridge, of one head on the codes of two dictionaries.
@@ -51,15 +52,6 @@ impl Recovery {
     pub(crate) fn of(best: &[f64]) -> Self {
         let mean = best.iter().sum::<f64>() / best.len() as f64;
         Self { mean, min: best.iter().copied().fold(f64::INFINITY, f64::min) }
-    }
-}
-
-/// The lower level with a learned dictionary.
-fn problem(data: &Data, lower: LowerLevel, learned: &Learned) -> Result<Problem, Error> {
-    let problem = Problem::new(lower, learned.dictionary.as_ref());
-    match &data.atom_weights {
-        Some(weights) => problem.with_weights(weights),
-        None => Ok(problem),
     }
 }
 
@@ -138,7 +130,11 @@ pub(crate) fn evaluate(
     if let (Some(learned), Some(task)) = (with_task, &experiment.task) {
         let head = learned.head.as_ref().expect("a task has a head");
         rows.push(EvaluationRow {
-            features: "codes with task, head learned with them",
+            features: if recodes(experiment.coding.options.method) {
+                "codes with task, head learned on those of active_set"
+            } else {
+                "codes with task, head learned with them"
+            },
             ridge: task.logistic.l2,
             converged: None,
             training: score(head, &learned.coded.codes, labels),

@@ -11,6 +11,7 @@ pub mod summary;
 pub mod terminal;
 pub mod run;
 pub mod evaluate;
+pub mod recode;
 pub mod load;
 pub mod config;
 pub mod files;

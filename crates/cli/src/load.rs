@@ -16,6 +16,7 @@ use crate::files::read::read_samples;
 use dictlearn::dictionary::Initialization;
 use dictlearn::error::Error;
 use dictlearn::evaluation::hold_out;
+use dictlearn::objective::TrainingData;
 use dictlearn::samples::Samples;
 use dictlearn::synthetic::make_sparse_coded_signal;
 use faer::{Mat, MatRef};
@@ -56,6 +57,12 @@ impl Part {
     /// The samples as the library takes them.
     pub fn view(&self) -> Samples<'_> {
         view(self.samples.as_ref(), self.n_missing > 0)
+    }
+
+    /// Samples, labels and weights as the library takes them.
+    pub fn data(&self) -> TrainingData<'_> {
+        let (labels, weights) = (self.labels.as_deref(), self.weights.as_deref());
+        TrainingData { samples: self.view(), labels, weights }
     }
 }
 

@@ -7,12 +7,14 @@ use crate::config::Experiment;
 use crate::config::experiment::{TaskStart, Unsupervised};
 use crate::evaluate::{Comparison, EvaluationRow, Recovery, code, compare, evaluate};
 use crate::load::{Data, LoadError, initial_dictionary};
+use crate::recode::{learning_method, recode, recodes, unlearned, violation_name};
+use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::CodingReport;
 use dictlearn::codes::{Code, Codes};
 use dictlearn::dictionary::{coherence, recovery};
 use dictlearn::error::Error;
 use dictlearn::learner::{DescentOptions, Learned, Learner, Progress, Record, Status};
-use dictlearn::objective::{Objective, TrainingData};
+use dictlearn::objective::Objective;
 use faer::MatRef;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -125,8 +127,9 @@ impl Report {
         }
         let CodingReport { not_converged, n_samples, violation, .. } = self.coding;
         if experiment.coding.require_convergence && not_converged > 0 {
+            let name = violation_name(experiment.coding.options.method);
             found.push(format!(
-                "coding: {not_converged} of {n_samples} samples not converged (largest relative KKT violation {violation:.1e})"
+                "coding: {not_converged} of {n_samples} samples not converged (largest relative {name} {violation:.1e})"
             ));
         }
         found
@@ -182,6 +185,7 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
+    /// Learns, and codes by `coding.method` where that is another method than the one learned by.
     fn stage(
         &mut self,
         stage: Stage,
@@ -189,16 +193,32 @@ impl Runner<'_> {
         start: MatRef<'_, f64>,
         descent: &DescentOptions,
     ) -> Result<Learned, RunError> {
-        let training = &self.data.training;
-        let data = TrainingData {
-            samples: training.view(),
-            labels: training.labels.as_deref(),
-            weights: training.weights.as_deref(),
+        let (experiment, data) = (self.experiment, self.data);
+        let recodes = recodes(experiment.coding.options.method);
+        // Without a step or a head there is nothing to learn, and perhaps no lower level to learn by.
+        let learned = if recodes && stage == Stage::Learn && descent.max_iterations == 0 {
+            unlearned(start)
+        } else {
+            self.descend(stage, objective, start, descent)?
         };
-        let coding = &self.experiment.coding;
-        let constraint = self.experiment.dictionary.constraint;
-        let weights = self.data.atom_weights.clone();
-        let learner = Learner { lower: coding.lower, weights, coder: coding.options, constraint };
+        if recodes {
+            recode(experiment, data, objective, learned).map_err(|e| self.refused(e))
+        } else {
+            Ok(learned)
+        }
+    }
+
+    fn descend(
+        &mut self,
+        stage: Stage,
+        objective: Objective,
+        start: MatRef<'_, f64>,
+        descent: &DescentOptions,
+    ) -> Result<Learned, RunError> {
+        let Experiment { coding, dictionary, seed, .. } = self.experiment;
+        let (constraint, weights) = (dictionary.constraint, self.data.atom_weights.clone());
+        let coder = CoderOptions { method: learning_method(coding.options.method), ..coding.options };
+        let learner = Learner { lower: coding.lower, weights, coder, constraint };
         self.monitor.stage(stage, descent.max_iterations);
         let (monitor, steps, began) = (&mut self.monitor, &mut self.steps, self.began);
         let mut observer = |progress: Progress<'_>| {
@@ -206,10 +226,15 @@ impl Runner<'_> {
             steps.push(Step { stage, record, seconds: began.elapsed().as_secs_f64() });
             monitor.step(stage, &record)
         };
+        let training = self.data.training.data();
         let learned = learner
-            .learn(data, start, objective, descent, self.experiment.seed, &mut observer)
-            .map_err(|error| RunError::Refused { origin: self.data.origin.clone(), error })?;
+            .learn(training, start, objective, descent, *seed, &mut observer)
+            .map_err(|error| self.refused(error))?;
         if learned.status == Status::Stopped { Err(RunError::Interrupted) } else { Ok(learned) }
+    }
+
+    fn refused(&self, error: Error) -> RunError {
+        RunError::Refused { origin: self.data.origin.clone(), error }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::terminal::{loss_name, status_name};
 use dictlearn::coder::CodingReport;
 use dictlearn::evaluation::Scores;
 use dictlearn::learner::Learned;
+use dictlearn::method::Method;
 use serde::Serialize;
 
 /// The object.
@@ -64,8 +65,12 @@ struct Descent {
 
 #[derive(Serialize)]
 struct Coding {
+    /// Which codes these are (parameters are in `config.toml`).
+    method: &'static str,
     n_samples: usize,
     not_converged: usize,
+    /// Samples that the active set left unsolved and homotopy solved.
+    rescued: usize,
     /// Atoms and Huber residuals that the certificates leave open, over all samples.
     undecided: usize,
     /// Samples whose support has a singular system.
@@ -113,7 +118,7 @@ struct Cosines {
 impl Summary {
     /// The object for one run.
     pub fn new(experiment: &Experiment, data: &Data, report: &Report) -> Self {
-        let samples = &data.training.samples;
+        let (samples, method) = (&data.training.samples, experiment.coding.options.method);
         Self {
             format: 1,
             name: experiment.name.clone(),
@@ -129,8 +134,8 @@ impl Summary {
                 n_components: experiment.dictionary.n_components,
                 n_missing: data.n_missing(),
             },
-            without_task: (&report.learned).into(),
-            with_task: report.task.as_ref().map(Descent::from),
+            without_task: Descent::new(&report.learned, method),
+            with_task: report.task.as_ref().map(|learned| Descent::new(learned, method)),
             task_losses: report.comparisons.iter().map(TaskLoss::from).collect(),
             evaluation: report.evaluation.iter().map(Evaluation::from).collect(),
             recovery: report.recovery.map(|(without_task, with_task)| RecoveryOf {
@@ -138,14 +143,14 @@ impl Summary {
                 with_task: with_task.map(Cosines::from),
             }),
             coherence: report.coherence,
-            coding: report.coding.into(),
+            coding: Coding::new(report.coding, method),
             seconds: report.seconds,
         }
     }
 }
 
-impl From<&Learned> for Descent {
-    fn from(learned: &Learned) -> Self {
+impl Descent {
+    fn new(learned: &Learned, method: Method) -> Self {
         let codes = &learned.coded.codes;
         Self {
             status: status_name(learned.status),
@@ -154,16 +159,18 @@ impl From<&Learned> for Descent {
             explained_variance: learned.explained_variance,
             nonzeros_per_sample: codes.nnz() as f64 / codes.n_samples() as f64,
             rank_deficient: learned.history.iter().map(|record| record.rank_deficient).max().unwrap_or(0),
-            coding: learned.coded.report.into(),
+            coding: Coding::new(learned.coded.report, method),
         }
     }
 }
 
-impl From<CodingReport> for Coding {
-    fn from(report: CodingReport) -> Self {
+impl Coding {
+    fn new(report: CodingReport, method: Method) -> Self {
         Self {
+            method: method.name(),
             n_samples: report.n_samples,
             not_converged: report.not_converged,
+            rescued: report.rescued,
             undecided: report.undecided,
             rank_deficient: report.rank_deficient,
             kkt_violation: report.violation,

@@ -6,10 +6,12 @@
 use crate::config::Experiment;
 use crate::evaluate::{Comparison, EvaluationRow};
 use crate::load::Data;
+use crate::recode::{learning_method, recodes, violation_name};
 use crate::run::Report;
 use dictlearn::evaluation::Scores;
 use dictlearn::learner::{Learned, Status};
 use dictlearn::loss::Loss;
+use dictlearn::method::Method;
 use std::fmt::Write as _;
 
 /// The whole closing text.
@@ -42,15 +44,23 @@ fn headline(experiment: &Experiment, data: &Data) -> String {
         0 => String::new(),
         n_missing => format!(" ({n_missing} of {} entries missing)", d * (n + n_held_out)),
     };
-    let lower = &experiment.coding.lower;
+    let (lower, method) = (&experiment.coding.lower, experiment.coding.options.method);
+    let codes_by = match method {
+        Method::ActiveSet => String::new(),
+        _ if experiment.learns() && recodes(method) => {
+            format!(", codes by {}, learned by {}", method_name(method), learning_method(method).name())
+        }
+        _ => format!(", codes by {}", method_name(method)),
+    };
+    let regularization =
+        experiment.regularization().map_or(String::new(), |x| format!(", regularization {x}"));
     let signs = if lower.non_negative { ", codes >= 0" } else { "" };
     let weighted = if data.atom_weights.is_some() { ", weighted atoms" } else { "" };
     format!(
-        "{}: {n} samples{held_out} of {d} features{missing}, {} atoms, {}, regularization {}{signs}{weighted}\n",
+        "{}: {n} samples{held_out} of {d} features{missing}, {} atoms, {}{codes_by}{regularization}{signs}{weighted}\n",
         experiment.name,
         experiment.dictionary.n_components,
         loss_name(lower.loss),
-        lower.regularization
     )
 }
 
@@ -60,6 +70,34 @@ pub fn loss_name(loss: Loss) -> String {
         Loss::Squared => "squared loss".to_string(),
         Loss::Power { exponent } => format!("power loss (exponent {exponent})"),
         Loss::Huber { delta } => format!("huber loss (delta {delta})"),
+    }
+}
+
+/// A method with its parameters, in words.
+pub fn method_name(method: Method) -> String {
+    let name = method.name();
+    match method {
+        Method::ActiveSet | Method::Homotopy | Method::CoordinateDescent | Method::Threshold => {
+            name.to_string()
+        }
+        Method::Omp { n_nonzero: Some(most), error: Some(error) } => {
+            format!("{name} (n_nonzero {most}, error {error})")
+        }
+        Method::Omp { n_nonzero: Some(most), .. } => format!("{name} (n_nonzero {most})"),
+        Method::Omp { error, .. } => format!("{name} (error {})", error.unwrap_or(0.0)),
+        Method::L1Ball { radius } => format!("{name} (radius {radius})"),
+        Method::Error { error } => format!("{name} (error {error})"),
+    }
+}
+
+/// What to do about samples that are not converged.
+fn remedy(method: Method) -> &'static str {
+    match method {
+        Method::Error { .. } => {
+            "raise coding.max_iterations, or the error where it is below that of least squares"
+        }
+        Method::Omp { .. } => "raise the error, which is below that of least squares, or add n_nonzero",
+        _ => "raise coding.max_iterations",
     }
 }
 
@@ -74,8 +112,9 @@ pub fn status_name(status: Status) -> &'static str {
 }
 
 fn descents(experiment: &Experiment, report: &Report) -> String {
-    let header =
-        ["dictionary", "steps", "status", "objective", "nonzeros", "explained variance", "KKT violation"];
+    let method = experiment.coding.options.method;
+    let violation = violation_name(method);
+    let header = ["dictionary", "steps", "status", "objective", "nonzeros", "explained variance", violation];
     let mut rows = vec![header.map(str::to_string).to_vec()];
     let stages = [("without task", Some(&report.learned)), ("with task", report.task.as_ref())];
     for (name, learned) in stages.into_iter().filter_map(|(name, l)| l.map(|l| (name, l))) {
@@ -88,8 +127,10 @@ fn descents(experiment: &Experiment, report: &Report) -> String {
         let tolerance = experiment.coding.options.tolerance;
         let _ = writeln!(
             out,
-            "{} of {} samples not coded to the tolerance {tolerance:e}: raise coding.max_iterations",
-            coding.not_converged, coding.n_samples
+            "{} of {} samples not coded to the tolerance {tolerance:e}: {}",
+            coding.not_converged,
+            coding.n_samples,
+            remedy(method)
         );
     }
     let deficient = report.steps.iter().map(|step| step.record.rank_deficient).max().unwrap_or(0);

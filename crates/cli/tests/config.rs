@@ -1,6 +1,6 @@
 //! What an accepted config means: defaults, overrides, the way to text and back, and that no text panics.
 
-use cli::config::experiment::Source;
+use cli::config::experiment::{Coding, Source};
 use cli::config::keys::{self, Accepts, Default, KEYS};
 use cli::config::{Experiment, load, parse, to_toml};
 use dictlearn::active_set::CoderOptions;
@@ -36,15 +36,21 @@ const EVERYTHING: &[&str] = &[
     "[data.file]\nsamples = \"x.npz\"\narray = \"X\"\nlabels = \"../y.npz\"\nlabels_array = \"y\"\n\
      [dictionary]\nn_components = 3\ninit = { file = { path = \"d.npz\", array = \"D\" } }\n\
      [coding]\nregularization = 0.1\nweights = { file = { path = \"w.npz\", array = \"w\" } }\n\
+     method = { l1_ball = { radius = 2 } }\n\
      [learn.adam]\nschedule = { inverse_time = { t0 = 3 } }\n\
      [task.logistic]\n[task.learn.sgd]\nschedule = \"constant\"\n",
     "[data.file]\nsamples = \"x.csv\"\nlabel_column = 0\nheader = \"no\"\n\
-     [dictionary]\nn_components = 3\ninit = \"samples\"\n[coding]\nregularization = 0.1\n\
+     [dictionary]\nn_components = 3\ninit = \"samples\"\n[coding]\nregularization = 0.1\nmethod = \"homotopy\"\n\
      [learn.sgd]\nschedule = { exponential = { decay = 1 } }\n\
      [task.logistic]\n[task.learn.sgd]\nschedule = { cosine = { last = 1e-5 } }\n",
     "[data.digits]\n[dictionary]\nn_components = 3\nconstraint = \"frobenius_sphere\"\n[coding]\nregularization = 0.1\n\
      [learn]\nproject = \"at_end\"\n[learn.sgd]\nschedule = { inverse_time = { t0 = 3 } }\n\
      [task.logistic]\n[task.learn]\nbatch_size = 8\n[task.learn.adam]\nschedule = { cosine = {} }\n",
+    "[data.digits]\n[dictionary]\nn_components = 3\n[learn]\nmax_iterations = 0\n\
+     [coding]\nmethod = { error = { error = 0.25 } }\n",
+    "[data.digits]\n[dictionary]\nn_components = 3\n[learn]\nmax_iterations = 0\n\
+     [coding]\nmethod = { omp = { n_nonzero = 2, error = 1e-3 } }\nelastic_penalty = 0.5\n",
+    "[data.digits]\n[dictionary]\nn_components = 3\n[coding]\nmethod = { omp = { error = 0 } }\nregularization = 0\n",
 ];
 
 fn accepted(text: &str, overrides: &[&str]) -> Experiment {
@@ -279,7 +285,9 @@ fn assert_library_accepts(experiment: &Experiment) {
         options.check().expect("checked synthetic data");
     }
     experiment.coding.lower.check().expect("a checked lower level");
-    experiment.coding.options.check().expect("checked coder options");
+    let Coding { lower, options, weights, .. } = &experiment.coding;
+    options.check().expect("checked coder options");
+    options.method.check_problem(lower, weights.is_some()).expect("a method that takes the problem");
     let task = experiment.task.as_ref();
     if let Some(task) = task {
         task.logistic.check().expect("a checked task");

@@ -74,6 +74,7 @@ fn names() {
             ("key of another table", with("[learn]\nstep = 0.1\n")),
             ("unknown key", with("[output]\npictures = true\n")),
             ("misspelt choice", with("loss = \"sqaured\"\n")),
+            ("misspelt method", with("method = \"cordinate_descent\"\n")),
             ("misspelt choice with parameters", with("loss = { hubber = { delta = 0.1 } }\n")),
             ("unknown choice", edited("n_components = 7", "n_components = 7\ninit = \"kmeans\"")),
             ("misspelt file of weights", with("weights = { fil = \"w.npy\" }\n")),
@@ -97,6 +98,7 @@ fn types() {
             ("text for a flag", with("require_convergence = \"yes\"\n")),
             ("number for a choice", with("loss = 2\n")),
             ("choice without parameters", with("loss = \"huber\"\n")),
+            ("method without parameters", with("method = \"omp\"\n")),
             ("two choices", with("loss = { huber = { delta = 0.1 }, power = { exponent = 3 } }\n")),
             ("number for a parameter table", with("loss = { huber = 0.1 }\n")),
             (
@@ -142,6 +144,8 @@ fn ranges() {
             ("no weights", with("weights = []\n")),
             ("no file of weights", with("weights = {}\n")),
             ("exponent", with("loss = { power = { exponent = 1 } }\n")),
+            ("limits of a pursuit", with("method = { omp = { n_nonzero = 0, error = -1 } }\n")),
+            ("negative radius", with("method = { l1_ball = { radius = -1 } }\n")),
             ("digit split", edited("[data.digits]", "[data.digits]\nsplit = 5")),
             (
                 "all digits positive",
@@ -230,6 +234,47 @@ fn conflicts() {
                 edited("[data.digits]", "[data.file]\nsamples = \"x.npz\"\nmask_array = \"m\""),
             ),
             ("unknown ending", edited("n_components = 7", "n_components = 7\ninit = { file = \"d.csv\" }")),
+        ],
+    );
+}
+
+#[test]
+fn methods() {
+    check(
+        "methods",
+        &[
+            (
+                "homotopy with another loss",
+                with("method = \"homotopy\"\nloss = { huber = { delta = 0.1 } }\n"),
+            ),
+            (
+                "a pursuit with signs and weights",
+                with(
+                    "method = { omp = { n_nonzero = 8 } }\nnon_negative = true\nweights = [1, 1, 1, 1, 1, 1, 1]\n",
+                ),
+            ),
+            (
+                "an error with ridges",
+                with(
+                    "method = { error = { error = 0.1 } }\nelastic_penalty = 0.1\nl2_regularization = 1e-3\n",
+                ),
+            ),
+            ("limit of a pursuit", with("method = { omp = {} }\n")),
+            ("radius", with("method = { l1_ball = {} }\n")),
+            (
+                "regularization to learn by",
+                edited(
+                    "regularization = 0.1",
+                    "method = { omp = { n_nonzero = 5 } }\n[learn]\nmax_iterations = 10",
+                ),
+            ),
+            (
+                "regularization to learn a task by",
+                edited(
+                    "regularization = 0.1",
+                    "method = { error = { error = 0.1 } }\n[learn]\nmax_iterations = 0\n[task.logistic]",
+                ),
+            ),
         ],
     );
 }

@@ -5,6 +5,7 @@ use dictlearn::active_set::CoderOptions;
 use dictlearn::dictionary::Constraint;
 use dictlearn::learner::DescentOptions;
 use dictlearn::lower::LowerLevel;
+use dictlearn::method::Method;
 use dictlearn::preprocessing::Preprocessing;
 use dictlearn::synthetic::SyntheticOptions;
 use dictlearn::task::Logistic;
@@ -32,6 +33,30 @@ pub struct Experiment {
     pub evaluation: Evaluation,
     /// How codes are written.
     pub codes: CodesFormat,
+}
+
+impl Experiment {
+    /// Whether there is anything to learn: else the dictionary is the initial one.
+    pub fn learns(&self) -> bool {
+        self.task.is_some() || self.learn.descent.max_iterations > 0
+    }
+
+    /// Weight of the l1 norm; `None` where it is 0 because nothing asks for it.
+    pub fn regularization(&self) -> Option<f64> {
+        let Coding { lower, options, .. } = &self.coding;
+        let needed = needs_regularization(options.method, lower.elastic_penalty, self.learns());
+        (needed || lower.regularization > 0.0).then_some(lower.regularization)
+    }
+}
+
+/// Whether something depends on the regularization: the codes, their ridge relative to it, or the dictionary.
+pub fn needs_regularization(method: Method, elastic_penalty: f64, learns: bool) -> bool {
+    learns
+        || match method {
+            Method::Omp { .. } | Method::Error { .. } => false,
+            Method::L1Ball { .. } => elastic_penalty > 0.0,
+            Method::ActiveSet | Method::Homotopy | Method::CoordinateDescent | Method::Threshold => true,
+        }
 }
 
 /// Where samples come from.
@@ -118,7 +143,7 @@ pub struct Coding {
     pub lower: LowerLevel,
     /// Weights of the l1 norm; `None`: all 1.
     pub weights: Option<AtomWeights>,
-    /// How far it is solved.
+    /// Which code is meant, and how far it is solved.
     pub options: CoderOptions,
     /// Whether a sample that is not converged fails the run.
     pub require_convergence: bool,

@@ -66,6 +66,10 @@ const MOST: i64 = 100_000_000;
 const SCHEDULES: Accepts = Accepts::OneOf(
     "\"constant\" | { exponential = { decay = 0.99 } } | { cosine = { last = 0.0 } } | { inverse_time = { t0 = 100.0 } }",
 );
+const METHODS: Accepts = Accepts::OneOf(
+    "\"active_set\" | \"homotopy\" | \"coordinate_descent\" | \"threshold\" | { omp = { n_nonzero = 5 } } | \
+     { omp = { error = 0.01 } } | { l1_ball = { radius = 1.0 } } | { error = { error = 0.01 } }",
+);
 const DATA_PATH: Accepts = Accepts::Other("path", "a .npy, .npz or .csv file, relative to the config file");
 const ATOM_PATH: Accepts = Accepts::Other("path", "a .npy or .npz file, relative to the config file");
 const ARRAY_NAME: Accepts = Accepts::Other("string", "name of an array inside the .npz");
@@ -132,6 +136,11 @@ pub const KEYS: &[Key] = {
     value("coding.loss", OneOf("\"squared\" | { huber = { delta = 0.01 } } | { power = { exponent = 2.1 } }"), "\"squared\"", "loss of a residual entry r, summed: r^2/2, Huber (r^2/2 up to delta, linear beyond), or |r|^exponent without a factor"),
     required("coding.loss.huber.delta", Number(POSITIVE), "0.01", "residual size from which on the loss is linear, in the unit of the samples"),
     required("coding.loss.power.exponent", Number(interval(2.0, true, 10.0, true)), "2.1", "power of the absolute residual"),
+    value("coding.method", METHODS, "\"active_set\"", "which code is meant, and how it is found. The first three minimise the lower level: many coefficients at once, along the exact path from the code 0, or one coefficient after the other (slow where atoms are correlated). The others are other codes; threshold is soft(d_j . x, regularization w_j) / (1 + ridge). All but active_set and coordinate_descent take the squared loss alone"),
+    unset("coding.method.omp.n_nonzero", Integer(1, MOST), "`error` alone", "orthogonal matching pursuit stops at this many atoms; at most `dictionary.n_components`"),
+    unset("coding.method.omp.error", Number(NOT_NEGATIVE), "`n_nonzero` alone", "orthogonal matching pursuit stops where |x - D c|^2 (no factor 1/2) is at most this"),
+    required("coding.method.l1_ball.radius", Number(NOT_NEGATIVE), "1.0", "minimise the loss (and ridge) subject to sum_j w_j |c_j| at most this, in the unit of the codes"),
+    required("coding.method.error.error", Number(NOT_NEGATIVE), "0.01", "minimise sum_j w_j |c_j| subject to |x - D c|^2 (no factor 1/2) at most this"),
     required("coding.regularization", Number(NOT_NEGATIVE), "0.1", "weight of the l1 norm of a code"),
     value("coding.elastic_penalty", Number(NOT_NEGATIVE), "0.0", "ridge relative to `regularization`: adds regularization elastic_penalty/2 |c|^2"),
     value("coding.l2_regularization", Number(NOT_NEGATIVE), "0.0", "absolute ridge: adds l2_regularization/2 |c|^2"),
@@ -302,6 +311,11 @@ pub fn reference() -> String {
          `[learn.proximal_gradient]` (the default), `[learn.adam]`, `[learn.sgd]`.\n\
          `[task]` is optional and needs `[task.logistic]`; `[task.learn]` has the keys of `[learn]` except\n\
          `objective`, and its default method is `adam`.\n\
+         A dictionary is learned through codes that minimise the lower level: with another `coding.method` it is learned\n\
+         by `active_set`, and all codes, scores and files at the end are by `coding.method`.\n\
+         `coding.regularization` plays no part in codes by `omp`, `l1_ball` and `error` (but for the relative ridge of\n\
+         `l1_ball`): with these it may be left out where nothing is learned (`learn.max_iterations = 0`, no `[task]`).\n\
+         `coding.elastic_penalty` plays none in codes by `omp`: least squares on the atoms chosen, with `l2_regularization`.\n\
          `--set KEY=VALUE` on the command line sets one key, written with its dotted path.\n",
     );
     let mut section = None;

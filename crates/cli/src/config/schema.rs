@@ -182,7 +182,9 @@ pub enum Constraint {
 pub struct Coding {
     /// Loss of a residual entry.
     pub loss: Value<Loss>,
-    /// Weight of the l1 norm. Required.
+    /// Which code is meant, and how it is found.
+    pub method: Value<Method>,
+    /// Weight of the l1 norm. Required, but for methods without it where nothing is learned.
     pub regularization: Value<f64>,
     /// Ridge relative to `regularization`.
     pub elastic_penalty: Value<f64>,
@@ -226,6 +228,52 @@ pub struct Huber {
 pub struct Power {
     /// Power of the absolute residual, in [2, 10]. Required.
     pub exponent: Value<f64>,
+}
+
+/// Which code is meant, and how it is found.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The lower level, by active sets.
+    ActiveSet,
+    /// The lower level, along its path.
+    Homotopy,
+    /// The lower level, one coefficient after the other.
+    CoordinateDescent,
+    /// Orthogonal matching pursuit.
+    Omp(Omp),
+    /// Soft thresholding of the correlations.
+    Threshold,
+    /// A bound on the l1 norm.
+    L1Ball(L1Ball),
+    /// A bound on the residual.
+    Error(ErrorBound),
+}
+
+/// Limits of orthogonal matching pursuit, at least one of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Omp {
+    /// Atoms at most.
+    pub n_nonzero: Value<i64>,
+    /// Squared norm of the residual at which to stop.
+    pub error: Value<f64>,
+}
+
+/// Parameters of the bound on the l1 norm.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct L1Ball {
+    /// The bound. Required.
+    pub radius: Value<f64>,
+}
+
+/// Parameters of the bound on the residual.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorBound {
+    /// The bound on its squared norm. Required.
+    pub error: Value<f64>,
 }
 
 /// `[learn]` and `[task.learn]`: how an upper level is descended; at most one method.

@@ -13,6 +13,7 @@ use crate::files::table::{Column, HeaderRow, TableOptions};
 use dictlearn::dictionary::Constraint;
 use dictlearn::learner::{DescentOptions, Optimizer, Project};
 use dictlearn::loss::Loss;
+use dictlearn::method::Method;
 use dictlearn::preprocessing::Preprocessing;
 use solvers::schedule::Schedule;
 use std::fmt::{Debug, Display};
@@ -34,7 +35,7 @@ pub fn to_toml(experiment: &Experiment) -> String {
     source(&mut out, &experiment.source);
     preprocessing(&mut out, experiment.preprocessing);
     dictionary(&mut out, &experiment.dictionary);
-    coding(&mut out, &experiment.coding);
+    coding(&mut out, &experiment.coding, experiment.regularization());
     out.table("learn");
     out.key(
         "objective",
@@ -199,7 +200,7 @@ fn dictionary(out: &mut Writer, dictionary: &Dictionary) {
     );
 }
 
-fn coding(out: &mut Writer, coding: &Coding) {
+fn coding(out: &mut Writer, coding: &Coding, regularization: Option<f64>) {
     out.table("coding");
     out.key(
         "loss",
@@ -209,7 +210,11 @@ fn coding(out: &mut Writer, coding: &Coding) {
             Loss::Power { exponent } => format!("{{ power = {{ exponent = {exponent:?} }} }}"),
         },
     );
-    out.key("regularization", number(coding.lower.regularization));
+    out.key("method", method(coding.options.method));
+    match regularization {
+        Some(regularization) => out.key("regularization", number(regularization)),
+        None => out.text += "# regularization is unset: the method has none, and nothing is learned\n",
+    }
     out.key("elastic_penalty", number(coding.lower.elastic_penalty));
     out.key("l2_regularization", number(coding.lower.l2_regularization));
     out.key("non_negative", coding.lower.non_negative);
@@ -221,6 +226,23 @@ fn coding(out: &mut Writer, coding: &Coding) {
     out.key("tolerance", number(coding.options.tolerance));
     out.key("max_iterations", coding.options.max_iterations);
     out.key("require_convergence", coding.require_convergence);
+}
+
+/// A method as the value of a choice.
+fn method(method: Method) -> String {
+    match method {
+        Method::ActiveSet | Method::Homotopy | Method::CoordinateDescent | Method::Threshold => {
+            quoted(method.name())
+        }
+        Method::Omp { n_nonzero, error } => {
+            let n_nonzero = n_nonzero.map(|n_nonzero| format!("n_nonzero = {n_nonzero}"));
+            let error = error.map(|error| format!("error = {error:?}"));
+            let limits: Vec<String> = n_nonzero.into_iter().chain(error).collect();
+            format!("{{ omp = {{ {} }} }}", limits.join(", "))
+        }
+        Method::L1Ball { radius } => format!("{{ l1_ball = {{ radius = {radius:?} }} }}"),
+        Method::Error { error } => format!("{{ error = {{ error = {error:?} }} }}"),
+    }
 }
 
 fn task(out: &mut Writer, task: &Task) {

@@ -7,7 +7,7 @@ use crate::lab::{Lab, config};
 
 #[test]
 fn prints_the_experiment_and_writes_nothing() {
-    for name in ["squared", "abs", "huber", "sphere", "missing", "digits"] {
+    for name in ["squared", "abs", "huber", "sphere", "missing", "omp", "digits"] {
         let lab = Lab::with(&config(name));
         let outcome = lab.tddl(&["check", "test.toml", "--set", "seed=7"]);
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{name}");

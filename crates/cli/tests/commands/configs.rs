@@ -163,6 +163,18 @@ fn missing() {
 }
 
 #[test]
+fn omp() {
+    let done = Done::run("omp");
+    done.check();
+    let codes = done.results.codes();
+    assert!(codes.rows().all(|code| code.support.len() <= 10));
+    let [samples, codes] = ["samples", "codes without task"].map(|features| done.accuracy(features));
+    // One of 540 held-out images is 0.0019.
+    assert!((0.88..0.94).contains(&samples) && codes > 0.88, "{samples} {codes}");
+    assert!(done.number("/without_task/explained_variance") > 0.8);
+}
+
+#[test]
 fn digits_are_told_apart() {
     let done = digits();
     done.check();
@@ -188,6 +200,7 @@ fn the_resolved_config_reruns_to_the_same_results() {
         ("huber", &[]),
         ("sphere", &[]),
         ("missing", &[]),
+        ("omp", &["--set", "learn.max_iterations=2"]),
         ("digits", &["--set", "learn.max_iterations=2", "--set", "task.learn.max_iterations=2"]),
     ] {
         let lab = Lab::with(&config(name));

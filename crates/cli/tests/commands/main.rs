@@ -8,6 +8,7 @@ mod refusals;
 mod data_files;
 mod missing;
 mod coding;
+mod methods;
 mod weights;
 #[cfg(unix)]
 mod interrupt;

@@ -2,21 +2,18 @@
 //!
 //! One pass finds every problem; an experiment comes back only when there is none.
 
+mod coding;
 mod data;
 mod descent;
 
 use super::check::{Findings, Table, span_of};
 use super::diagnostic::{Problem, Text};
 use super::experiment::{
-    AtomWeights, CodesFormat, Coding, Dictionary, Evaluation, Experiment, Init, Learn, Source, Task,
-    TaskStart, Unsupervised,
+    CodesFormat, Dictionary, Evaluation, Experiment, Init, Learn, Source, Task, TaskStart, Unsupervised,
 };
-use super::forms;
 use super::schema::{self, Value};
-use dictlearn::active_set::CoderOptions;
+use coding::Learned;
 use dictlearn::dictionary::Constraint;
-use dictlearn::loss::Loss;
-use dictlearn::lower::LowerLevel;
 use dictlearn::task::Logistic;
 use std::ops::Range;
 use std::path::Path;
@@ -32,14 +29,15 @@ pub fn resolve(config: schema::Config, file: &Path, text: &Text) -> Result<Exper
     let task_span = span_of(&config.task);
     let (name, seed) = top(found, file, config.name, config.seed);
     let (source, preprocessing) = data::data(found, folder, config.data);
-    atom_weights_fit(found, &config.coding, &config.dictionary);
+    coding::fits_atoms(found, &config.coding, &config.dictionary);
+    let learned = Learned::find(&config.learn, config.task.is_some(), &task_span);
     let experiment = Experiment {
         name,
         seed,
         source,
         preprocessing,
         dictionary: dictionary(found, folder, config.dictionary),
-        coding: coding(found, folder, config.coding),
+        coding: coding::coding(found, folder, config.coding, learned),
         learn: learn(found, config.learn),
         task: config.task.map(|table| task(found, Some(table))),
         evaluation: evaluation(found, config.evaluation),
@@ -103,90 +101,6 @@ fn dictionary(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::D
         }
     };
     Dictionary { n_components, init, constraint }
-}
-
-fn coding(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::Coding>) -> Coding {
-    let (mut table, raw) = Table::open(findings, "coding", table);
-    let regularization = table.number("regularization", raw.regularization);
-    let elastic_penalty = table.number("elastic_penalty", raw.elastic_penalty);
-    let l2_regularization = table.number("l2_regularization", raw.l2_regularization);
-    let non_negative = table.flag("non_negative", raw.non_negative);
-    let weights = atom_weights(&mut table, folder, raw.weights);
-    let options = CoderOptions {
-        tolerance: table.number("tolerance", raw.tolerance),
-        max_iterations: table.count("max_iterations", raw.max_iterations),
-        ..CoderOptions::default()
-    };
-    let require_convergence = table.flag("require_convergence", raw.require_convergence);
-    let loss = loss(table.findings, raw.loss);
-    let lower = LowerLevel { loss, regularization, elastic_penalty, l2_regularization, non_negative };
-    Coding { lower, weights, options, require_convergence }
-}
-
-fn atom_weights(
-    table: &mut Table<'_, '_>,
-    folder: &Path,
-    weights: Value<forms::AtomWeights>,
-) -> Option<AtomWeights> {
-    let span = span_of(&weights);
-    match weights.as_ref()?.get_ref() {
-        forms::AtomWeights::List(list) => {
-            if list.is_empty() || !list.iter().all(|weight| weight.is_finite() && *weight >= 0.0) {
-                table.refuse("weights", &weights);
-            }
-            Some(AtomWeights::List(list.clone()))
-        }
-        forms::AtomWeights::File(None) => {
-            table.refuse("weights", &weights);
-            None
-        }
-        forms::AtomWeights::File(Some(file)) => {
-            let path = "coding.weights.file".to_owned();
-            let mut table = Table { path, span, findings: table.findings };
-            let (path, array) = (file.path.clone(), file.array.clone());
-            let names = ["path", "array"];
-            Some(AtomWeights::File(data::array_file(&mut table, folder, names, path, array, ATOM_FILES)))
-        }
-    }
-}
-
-/// A list of weights has one number an atom.
-fn atom_weights_fit(
-    findings: &mut Findings<'_>,
-    coding: &Value<schema::Coding>,
-    dictionary: &Value<schema::Dictionary>,
-) {
-    let weights = coding.as_ref().and_then(|table| table.get_ref().weights.as_ref());
-    let n_components = dictionary.as_ref().and_then(|table| table.get_ref().n_components.as_ref());
-    let (Some(weights), Some(n_components)) = (weights, n_components) else { return };
-    let forms::AtomWeights::List(list) = weights.get_ref() else { return };
-    let (found, expected) = (list.len(), *n_components.get_ref());
-    if found > 0 && expected > 0 && usize::try_from(expected) != Ok(found) {
-        let title = format!("`coding.weights` has {found} numbers for {expected} atoms");
-        let problem = Problem::new(title)
-            .at(Some(weights.span()), format!("accepted: {expected} numbers, one per atom"))
-            .at(Some(n_components.span()), "the atoms")
-            .help("write one weight per atom, or change `dictionary.n_components`");
-        findings.push(problem);
-    }
-}
-
-fn loss(findings: &mut Findings<'_>, loss: Value<schema::Loss>) -> Loss {
-    let span = span_of(&loss);
-    let mut parameters = |path: &str, read: &mut dyn FnMut(&mut Table<'_, '_>) -> f64| {
-        read(&mut Table { path: path.to_owned(), span: span.clone(), findings })
-    };
-    match loss.map(toml::Spanned::into_inner) {
-        None | Some(schema::Loss::Squared) => Loss::Squared,
-        Some(schema::Loss::Huber(mut raw)) => Loss::Huber {
-            delta: parameters("coding.loss.huber", &mut |table| table.number("delta", raw.delta.take())),
-        },
-        Some(schema::Loss::Power(mut raw)) => Loss::Power {
-            exponent: parameters("coding.loss.power", &mut |table| {
-                table.number("exponent", raw.exponent.take())
-            }),
-        },
-    }
 }
 
 fn learn(findings: &mut Findings<'_>, table: Value<schema::Learn>) -> Learn {
