@@ -10,12 +10,14 @@ use crate::coder::{Coded, encode_checked};
 use crate::codes::Codes;
 use crate::error::Error;
 use crate::hypergradient::{Hypergradient, hypergradient};
+use crate::loss::Loss;
 use crate::lower::{LowerLevel, Problem};
 use crate::samples::{Sample, Samples};
 use crate::task::{Head, Logistic, LogisticUpper, check_labels};
 use crate::upper::{Full, Reconstruction, UpperLoss, Weighted, total};
 use faer::MatRef;
 use linalg::columns::{column, dot};
+use rayon::prelude::*;
 use solvers::Smooth;
 
 /// What the dictionary is for: the upper level, minimised over the dictionary (and the head of a task).
@@ -89,9 +91,30 @@ pub(crate) struct UpperObjective<'a> {
     /// `|x_i - mean|^2` over the observed features.
     energy: Vec<f64>,
     batch: Option<Batch>,
-    start: Option<Codes>,
+    start: Option<Start>,
     pub last: Option<Evaluation>,
 }
+
+/// Codes of an evaluation and the dictionary they belong to.
+struct Start {
+    codes: Codes,
+    dictionary: Vec<f64>,
+}
+
+impl Start {
+    /// The codes, where the dictionary is near enough for them to help: beyond, a support has to be taken down again
+    /// before it grows. Codes do not depend on it.
+    fn codes(&self, loss: Loss, dictionary: &[f64]) -> Option<&Codes> {
+        let nearest = if loss == Loss::Squared { WARM_SQUARED } else { WARM_OTHERS };
+        let moved: f64 = self.dictionary.iter().zip(dictionary).map(|(a, b)| (a - b) * (a - b)).sum();
+        (moved <= nearest * nearest * dot(dictionary, dictionary)).then_some(&self.codes)
+    }
+}
+
+/// Largest relative movement of the dictionary from which codes are used again: measured on patches, 256 and 1024 atoms.
+const WARM_SQUARED: f64 = 0.02;
+/// The same for the general coder.
+const WARM_OTHERS: f64 = 0.2;
 
 /// Samples of a mini-batch, gathered.
 struct Batch {
@@ -161,7 +184,9 @@ impl<'a> UpperObjective<'a> {
             problem = problem.with_weights(weights).expect("weights were checked");
         }
         let (TrainingData { samples, labels, weights }, scale) = self.view();
-        let coded = encode_checked(&problem, samples, self.start.as_ref(), self.coder);
+        let atoms = &x[..self.n_components * self.data.samples.n_features()];
+        let start = self.start.as_ref().and_then(|start| start.codes(self.lower.loss, atoms));
+        let coded = encode_checked(&problem, samples, start, self.coder);
         let parts = Parts { problem: &problem, samples, codes: &coded.codes, weights, scale };
         let with_gradient = gradient.is_some();
         let (value, found) = match (self.objective, head) {
@@ -180,7 +205,7 @@ impl<'a> UpperObjective<'a> {
         };
         let explained_variance = 1.0 - residual_energy(&problem, samples, &coded.codes) / energy;
         if self.batch.is_none() {
-            self.start = Some(coded.codes.clone());
+            self.start = Some(Start { codes: coded.codes.clone(), dictionary: atoms.to_vec() });
         }
         self.last = Some(Evaluation { coded, rank_deficient, explained_variance });
         value
@@ -227,14 +252,18 @@ fn energies(samples: Samples<'_>) -> Vec<f64> {
 
 /// `|X - C D|^2` over the observed features, summed in the order of the samples.
 fn residual_energy(problem: &Problem, samples: Samples<'_>, codes: &Codes) -> f64 {
-    let (mut residual, mut sample) = (vec![0.0; problem.n_features()], Sample::default());
-    let energy = |i: usize| {
-        samples.load(i, &mut sample);
-        problem.residual(&sample.values, codes.row(i).iter(), &mut residual);
-        sample.blank(&mut residual);
-        dot(&residual, &residual)
-    };
-    (0..samples.n_samples()).map(energy).sum()
+    let scratch = || (vec![0.0; problem.n_features()], Sample::default());
+    let energies: Vec<f64> = (0..samples.n_samples())
+        .into_par_iter()
+        .with_min_len(crate::coder::BLOCK)
+        .map_init(scratch, |(residual, sample), i| {
+            let values = samples.values(i, sample);
+            problem.residual(values, codes.row(i).iter(), residual);
+            sample.blank(residual);
+            dot(residual, residual)
+        })
+        .collect();
+    energies.iter().sum()
 }
 
 /// One batch at its codes.
@@ -285,7 +314,6 @@ impl Parts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::Loss;
 
     /// The whole gradient, head and ridge included, against differences; and batches that add up.
     #[test]
