@@ -327,7 +327,57 @@ fn evaluate(variant: &Variant, kind: usize) -> (Hypergradient, Vec<u32>) {
     (found, pattern)
 }
 
-/// The derivative along one direction in dictionary, samples, weights and the numbers of the lower level.
+/// A direction in dictionary, samples, weights and the numbers of the lower level.
+struct Direction {
+    atoms: Vec<f64>,
+    samples: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Direction {
+    fn of(variant: &Variant) -> Self {
+        Self {
+            atoms: testkit::normal_vector(variant.instance.dictionary.len(), 301),
+            samples: testkit::normal_vector(variant.instance.samples.len(), 302),
+            weights: testkit::normal_vector(variant.instance.k, 303),
+        }
+    }
+
+    fn moved(&self, variant: &Variant, t: f64) -> Variant {
+        let mut moved = variant.clone();
+        let step = |vector: &mut [f64], along: &[f64]| {
+            vector.iter_mut().zip(along).for_each(|(v, a)| *v += t * a);
+        };
+        step(&mut moved.instance.dictionary, &self.atoms);
+        step(&mut moved.instance.samples, &self.samples);
+        step(&mut moved.weights, &self.weights);
+        moved.lower.regularization += 0.1 * t;
+        moved.lower.elastic_penalty += 0.3 * t;
+        moved.lower.l2_regularization -= 0.2 * t;
+        if let Loss::Huber { delta } = &mut moved.lower.loss {
+            *delta += 0.05 * t;
+        }
+        moved
+    }
+
+    /// The derivative along the direction, from the total derivatives.
+    fn derivative(&self, loss: Loss, found: &Hypergradient) -> f64 {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let columns = |matrix: MatRef<'_, f64>| {
+            matrix.col_iter().flat_map(|c| c.iter().copied().collect::<Vec<f64>>()).collect::<Vec<f64>>()
+        };
+        let samples = found.samples.as_ref().expect("asked for");
+        let along_delta = if matches!(loss, Loss::Huber { .. }) { 0.05 * found.lower.delta } else { 0.0 };
+        dot(&columns(found.dictionary.as_ref()), &self.atoms)
+            + dot(&columns(samples.as_ref()), &self.samples)
+            + dot(&found.weights, &self.weights)
+            + 0.1 * found.lower.regularization
+            + 0.3 * found.lower.elastic_penalty
+            - 0.2 * found.lower.l2_regularization
+            + along_delta
+    }
+}
+
 #[test]
 fn hypergradients_are_derivatives() {
     let (mut compared, mut skipped, mut worst) = (0, 0, 0.0_f64);
@@ -337,52 +387,17 @@ fn hypergradients_are_derivatives() {
             let mut variant = Variant::new(instance, loss, 0.15, bits & 1 > 0, bits & 2 > 0);
             variant.lower.non_negative = bits & 4 > 0;
             (variant.lower.elastic_penalty, variant.lower.l2_regularization) = (0.2, 0.05);
-            let along_atoms = testkit::normal_vector(variant.instance.dictionary.len(), 301);
-            let along_samples = testkit::normal_vector(variant.instance.samples.len(), 302);
-            let along_weights = testkit::normal_vector(14, 303);
-            let moved = |t: f64| {
-                let mut moved = variant.clone();
-                let step = |vector: &mut [f64], along: &[f64]| {
-                    vector.iter_mut().zip(along).for_each(|(v, a)| *v += t * a);
-                };
-                step(&mut moved.instance.dictionary, &along_atoms);
-                step(&mut moved.instance.samples, &along_samples);
-                step(&mut moved.weights, &along_weights);
-                moved.lower.regularization += 0.1 * t;
-                moved.lower.elastic_penalty += 0.3 * t;
-                moved.lower.l2_regularization -= 0.2 * t;
-                if let Loss::Huber { delta } = &mut moved.lower.loss {
-                    *delta += 0.05 * t;
-                }
-                moved
-            };
+            let direction = Direction::of(&variant);
             for kind in 0..3 {
                 let (found, pattern) = evaluate(&variant, kind);
+                let at = |t: f64| evaluate(&direction.moved(&variant, t), kind);
                 let step = 2e-5;
-                let same =
-                    [-2.0, -1.0, 1.0, 2.0].into_iter().all(|m| evaluate(&moved(m * step), kind).1 == pattern);
-                if !same {
+                if [-2.0, -1.0, 1.0, 2.0].into_iter().any(|m| at(m * step).1 != pattern) {
                     skipped += 1;
                     continue;
                 }
-                let numeric = testkit::derivative(|t| evaluate(&moved(t), kind).0.value, 0.0, step);
-                let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-                let columns = |matrix: MatRef<'_, f64>| {
-                    matrix
-                        .col_iter()
-                        .flat_map(|c| c.iter().copied().collect::<Vec<f64>>())
-                        .collect::<Vec<f64>>()
-                };
-                let samples = found.samples.as_ref().expect("asked for");
-                let mut along = dot(&columns(found.dictionary.as_ref()), &along_atoms)
-                    + dot(&columns(samples.as_ref()), &along_samples)
-                    + dot(&found.weights, &along_weights)
-                    + 0.1 * found.lower.regularization
-                    + 0.3 * found.lower.elastic_penalty
-                    - 0.2 * found.lower.l2_regularization;
-                if matches!(loss, Loss::Huber { .. }) {
-                    along += 0.05 * found.lower.delta;
-                }
+                let numeric = testkit::derivative(|t| at(t).0.value, 0.0, step);
+                let along = direction.derivative(loss, &found);
                 let error = (along - numeric).abs() / (1.0 + numeric.abs());
                 worst = worst.max(error);
                 compared += 1;
