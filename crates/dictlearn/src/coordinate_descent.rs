@@ -10,7 +10,7 @@
 use crate::active_set::{CoderOptions, SampleOutcome};
 use crate::loss::Loss;
 use crate::lower::Problem;
-use crate::optimality::certify;
+use crate::optimality::{certify, unit};
 use linalg::columns::{add_scaled, dot};
 
 /// Sweeps over the support after one over all atoms.
@@ -39,10 +39,10 @@ pub(crate) fn descend(
     let allowed = |c: f64| if problem.lower.non_negative { c.max(0.0) } else { c };
     start.for_each(|(j, c)| descent.code[j] = allowed(c));
     let lambda = problem.lower.regularization;
-    let mut round = 0;
+    let (unit, mut round) = (unit(problem, sample, lambda), 0);
     loop {
         let pairs = descent.refresh();
-        let outcome = certify(problem, sample, &pairs, lambda, options.tolerance);
+        let outcome = certify(problem, sample, &pairs, (lambda, unit), options.tolerance);
         if outcome.converged || outcome.violation.is_nan() || round == options.max_iterations {
             return (pairs, outcome);
         }

@@ -4,9 +4,10 @@
 //! upper-level loss:
 //!
 //! ```text
-//! upper:  minimise over D (and a head w, b)   F(D, w, b) = sum_i weight_i L_i(c*_i, D c*_i, x_i)
+//! upper:  minimise over D (and a head v, b)   F(D, v, b) = sum_i weight_i L_i(c*_i, D c*_i, x_i)
 //! lower:  c*_i = argmin_c  sum_t phi((x_i - D c)_t)
-//!                + regularization (|c|_1 + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2
+//!                + regularization (sum_j w_j |c_j| + elastic_penalty/2 |c|^2) + l2_regularization/2 |c|^2
+//!         (c >= 0 if asked for; the weights w_j of the l1 norm are 1 unless given)
 //! ```
 //!
 //! Everything is a sum, never a mean: over the entries `t` of a residual and over the samples `i`. `phi` is one of the
@@ -37,7 +38,7 @@
 //! | [`method`] | which code is meant, and how it is found |
 //! | [`lower`] | the lower-level problem, what samples share |
 //! | [`loss`] | losses of a residual entry |
-//! | [`samples`] | samples as they come: `f64`, `f32` or sparse, with missing features
+//! | [`samples`] | samples as they come: `f64`, `f32` or sparse, with missing features |
 //! | [`codes`] | sparse codes in compressed rows |
 //! | [`random`] | one seed, independent streams |
 //! | [`error`] | misuse, as values |

@@ -8,13 +8,13 @@
 //! | method | a sample has converged where this `violation` is within the tolerance |
 //! |---|---|
 //! | `active_set`, `homotopy`, `coordinate_descent` | the KKT violation of [`crate::lower`], relative to lambda |
-//! | `l1_ball`, `error` | the same at the multiplier of the constraint, and the constraint: the excess of `sum_j w_j abs(c_j)` relative to the radius, that of `norm(x - D c)` over `sqrt(error)` relative to `norm(x)` |
-//! | `omp` | `max_S abs(d_j . r - l2_regularization c_j)` relative to `max_j abs(d_j . x)`, and a limit was reached |
+//! | `l1_ball`, `error` | the same at the multiplier of the constraint, relative to it (below 1e-5 of the largest correlation `abs(d_j . x)`: relative to that), and the constraint: the excess of `sum_j w_j abs(c_j)` relative to the radius, that of `norm(x - D c)` over `sqrt(error)` relative to `norm(x)` |
+//! | `omp` | `max_S abs(d_j . r - l2_regularization c_j)` relative to `max_j abs(d_j . x)`, and where `error` alone is given the excess of `norm(x - D c)` over `sqrt(error)` relative to `norm(x)` |
 //! | `threshold` | 0: a formula |
 //!
 //! An error out of reach (below that of least squares) is not converged, with the closest code.
-//! `max_iterations` counts rounds of the active set and of coordinate descent, and steps of a path. Only these two make use
-//! of a start.
+//! `max_iterations` counts rounds of the active set and of coordinate descent, and steps of a path. Only the
+//! active set and coordinate descent make use of a start.
 
 use crate::error::InvalidOption;
 use crate::loss::Loss;

@@ -8,7 +8,7 @@ use crate::homotopy::{Homotopy, Quadratic, Stop};
 use crate::lower::Problem;
 use crate::method::Method;
 use crate::omp::{Limits, pursue};
-use crate::optimality::certify;
+use crate::optimality::{certify, largest_correlation, unit};
 use crate::samples::{Sample, Samples};
 use crate::threshold::threshold;
 use linalg::columns::{column_norms, dot, norm};
@@ -74,6 +74,9 @@ fn solve(
     }
 }
 
+/// Smallest multiplier of a constraint, relative to the largest correlation of the sample, that is a unit of violations.
+const SMALLEST_UNIT: f64 = 1e-5;
+
 /// The end of the path. With a constraint, its own violation counts as well.
 fn follow(
     homotopy: &mut Homotopy,
@@ -85,11 +88,15 @@ fn follow(
     let quadratic = Quadratic::of(problem).expect("the loss was checked");
     homotopy.run(&quadratic, sample, stop, options.max_iterations, &mut |_| {});
     let code = homotopy.code(problem.n_components());
-    let multiplier = match stop {
-        Stop::Multiplier(target) => target,
-        Stop::Radius(_) | Stop::Error(_) => homotopy.multiplier(),
+    let (multiplier, unit) = match stop {
+        Stop::Multiplier(target) => (target, unit(problem, sample, target)),
+        // Where the constraint hardly binds, its multiplier is a rounding of the correlations.
+        Stop::Radius(_) | Stop::Error(_) => {
+            let (multiplier, largest) = (homotopy.multiplier(), largest_correlation(problem, sample));
+            (multiplier, if multiplier < SMALLEST_UNIT * largest { largest } else { multiplier })
+        }
     };
-    let mut outcome = certify(problem, sample, &code, multiplier, options.tolerance);
+    let mut outcome = certify(problem, sample, &code, (multiplier, unit), options.tolerance);
     let constraint = constraint_violation(problem, sample, &code, stop, multiplier);
     if constraint > outcome.violation {
         outcome.violation = constraint;
@@ -170,7 +177,8 @@ fn rescue_sample(
 ) -> (Vec<(usize, f64)>, SampleOutcome, bool) {
     let certified = |code: &[(usize, f64)]| {
         let tolerance = SAME * options.tolerance;
-        certify(problem, sample, code, problem.lower.regularization, tolerance)
+        let lambda = problem.lower.regularization;
+        certify(problem, sample, code, (lambda, unit(problem, sample, lambda)), tolerance)
     };
     let reached = certified(&code);
     if reached.converged || reached.violation.is_nan() {

@@ -37,8 +37,9 @@ struct Pursuit<'a> {
     residual: Vec<f64>,
 }
 
-/// The code of one sample as ascending pairs, given the norms of the atoms. Its violation is that of least squares on the support,
-/// `max_S |d_j . r - l2 c_j| / max_j |d_j . x|`; it has not converged where `error` alone is given and was not reached.
+/// The code of one sample as ascending pairs, given the norms of the atoms. Its violation is that of least squares on the
+/// support, `max_S |d_j . r - l2 c_j| / max_j |d_j . x|`, or where `error` alone is given and not reached, by how much `|r|`
+/// exceeds its square root, relative to `|x|`, if that is larger.
 pub(crate) fn pursue(
     problem: &Problem,
     norms: &[f64],
@@ -64,11 +65,12 @@ pub(crate) fn pursue(
             pursuit.refit();
         }
     }
-    let enough = pursuit.support.len() >= most || limits.n_nonzero.is_some() || limits.error.is_none();
-    let reached = enough || pursuit.reached(limits.error);
+    // With `n_nonzero` given a pursuit ends there, or earlier where no atom lowers the residual.
+    let miss = if limits.n_nonzero.is_some() { 0.0 } else { pursuit.miss(limits.error) };
     let (code, violation) = pursuit.finish();
-    let violation = if norms.iter().all(|length| length.is_finite()) { violation } else { f64::NAN };
-    let converged = reached && violation <= tolerance;
+    let finite = norms.iter().all(|length| length.is_finite());
+    let violation = if finite { violation.max(miss) } else { f64::NAN };
+    let converged = violation <= tolerance;
     // A greedy choice minimises nothing that a gap could be measured against.
     let duality_gap = f64::INFINITY;
     (code, SampleOutcome { converged, violation, duality_gap, undecided: 0, rank_deficient: false })
@@ -87,6 +89,12 @@ impl Pursuit<'_> {
     fn reached(&self, error: Option<f64>) -> bool {
         let residual = &self.residual[..self.sample.len()];
         error.is_some_and(|error| dot(residual, residual) <= error)
+    }
+
+    /// By how much `|r|` exceeds `sqrt(error)`, relative to `|x|`.
+    fn miss(&self, error: Option<f64>) -> f64 {
+        let excess = norm(&self.residual[..self.sample.len()]) - error.unwrap_or(f64::INFINITY).sqrt();
+        if excess > 0.0 { excess / norm(self.sample) } else { 0.0 }
     }
 
     /// The open atom with the largest correlation, if that is more than a rounding.

@@ -7,12 +7,12 @@ use crate::duality::{Contact, Openness, duality_gap, open_residuals};
 use crate::lower::{LowerLevel, Problem};
 
 /// The outcome of a code (pairs of atom and coefficient, none of them 0) for the penalty
-/// `multiplier sum_j w_j |c_j| + ridge/2 |c|^2`.
+/// `multiplier sum_j w_j |c_j| + ridge/2 |c|^2`; violations are relative to `unit`.
 pub(crate) fn certify(
     problem: &Problem,
     sample: &[f64],
     code: &[(usize, f64)],
-    multiplier: f64,
+    (multiplier, unit): (f64, f64),
     tolerance: f64,
 ) -> SampleOutcome {
     let (loss, ridge) = (problem.lower.loss, problem.lower.ridge());
@@ -21,7 +21,6 @@ pub(crate) fn certify(
     loss.slopes(&residual, &mut slopes);
     let mut gradient = vec![0.0; problem.n_components()];
     problem.correlations(&slopes, &mut gradient);
-    let unit = if multiplier > 0.0 { multiplier } else { largest_correlation(problem, sample) };
     let (mut worst, mut contacts, mut used) = (0.0_f64, Vec::new(), code.iter().peekable());
     for (j, &v) in gradient.iter().enumerate() {
         let threshold = multiplier * problem.weight(j);
@@ -67,6 +66,11 @@ pub(crate) fn certify(
         undecided: undecided + open_residuals(loss, &residual),
         rank_deficient: false,
     }
+}
+
+/// The unit of violations at `multiplier`: that, or the largest correlation where it is 0.
+pub(crate) fn unit(problem: &Problem, sample: &[f64], multiplier: f64) -> f64 {
+    if multiplier > 0.0 { multiplier } else { largest_correlation(problem, sample) }
 }
 
 /// `max_j |d_j . phi'(x)|`, 1 where that is 0: the unit of violations where lambda is 0.

@@ -436,3 +436,28 @@ proptest! {
         }
     }
 }
+
+/// Where a constraint hardly binds, its multiplier is a rounding, and codes that meet it are solutions.
+#[test]
+fn constraints_that_hardly_bind_are_converged() {
+    let d = 8;
+    let mut dictionary = vec![0.0; d * 17];
+    for j in 0..d {
+        dictionary[j * d + j] = 1.0;
+        (0..d).filter(|&t| t != j).for_each(|t| dictionary[(d + j) * d + t] = 1.0);
+        dictionary[16 * d + j] = 1.0;
+    }
+    let samples = vec![0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0];
+    let instance = Instance { name: "zeros and ones", d, k: 17, dictionary, samples };
+    let by = |instance: &Instance, method| {
+        instance.encode(lasso(0.0), None, CoderOptions { method, ..CoderOptions::default() })
+    };
+    assert_eq!(by(&instance, Method::L1Ball { radius: 2.0 }).report.not_converged, 0);
+    let random = Instance::random("tight", 12, 30, 20, 77);
+    for error in [0.0, 1e-20, 1e-12, 1e-6] {
+        let coded = by(&random, Method::Error { error });
+        assert_eq!(coded.report.not_converged, 0, "error {error:e}: {:?}", coded.report);
+        let coded = by(&random, Method::Omp { n_nonzero: None, error: Some(error) });
+        assert_eq!(coded.report.not_converged, 0, "omp, error {error:e}: {:?}", coded.report);
+    }
+}
