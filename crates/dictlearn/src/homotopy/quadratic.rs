@@ -99,7 +99,7 @@ mod tests {
     use super::super::{Homotopy, Stop};
     use super::*;
     use crate::lower::LowerLevel;
-    use crate::optimality::certify;
+    use crate::optimality::{certify, unit};
 
     /// The path of the `d + k` atoms ends at a solution of Huber's problem.
     fn check(delta: f64, lower: LowerLevel, weights: &[f64], seed: u64) -> usize {
@@ -114,7 +114,8 @@ mod tests {
         assert!(homotopy.run(&quadratic, &sample, stop, 500, &mut |_| {}));
         let code = homotopy.code(k);
         assert!(!lower.non_negative || code.iter().all(|&(_, c)| c > 0.0));
-        let outcome = certify(&problem, &sample, &code, lower.regularization, 1e-12);
+        let unit = unit(&problem, &sample, lower.regularization);
+        let outcome = certify(&problem, &sample, &code, (lower.regularization, unit), 1e-12);
         assert!(outcome.converged, "delta {delta}, {lower:?}, {weights:?}: {:e}", outcome.violation);
         let (mut residual, k) = (vec![0.0; d], code.len());
         problem.residual(&sample, code.into_iter(), &mut residual);
