@@ -25,8 +25,7 @@ mod point;
 
 use crate::duality::{Contact, Gap, Openness, duality_gap, open_residuals};
 use crate::error::InvalidOption;
-use crate::loss::Loss;
-use crate::lower::{All, Problem};
+use crate::lower::{All, Problem, extreme_exponent};
 use crate::method::Method;
 use crate::samples::Sample;
 use exact_line::Event;
@@ -84,8 +83,6 @@ pub struct SampleOutcome {
 /// Round of the first safeguard sweep; the next come at twice the round each: near `s = d` a sweep brings in more atoms
 /// than a solution has, and every one of them costs a round to leave.
 const FIRST_SWEEP: usize = 12;
-/// Largest `log2` of a loss, above 0 or below, that is computed as it is.
-const LARGEST_EXPONENT: f64 = 200.0;
 
 /// One worker's memory, reused from sample to sample; after a solve it holds the code. Vectors over the features are
 /// padded to whole chunks.
@@ -157,12 +154,9 @@ impl Workspace {
         start: impl Iterator<Item = (usize, f64)>,
         options: CoderOptions,
     ) -> SampleOutcome {
-        let largest = sample.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        let exponent = if largest > 0.0 { largest.log2().ceil().clamp(-1000.0, 1000.0) } else { 0.0 };
-        let power = if let Loss::Power { exponent } = problem.lower.loss { exponent } else { 2.0 };
-        if (exponent * power).abs() <= LARGEST_EXPONENT {
+        let Some(exponent) = extreme_exponent(problem.lower.loss, sample) else {
             return self.solve_complete(problem, sample, start, options);
-        }
+        };
         let scale = exponent.exp2();
         let scaled: Vec<f64> = sample.iter().map(|x| x / scale).collect();
         let start = start.map(|(j, c)| (j, c / scale));
@@ -186,6 +180,7 @@ impl Workspace {
         options: CoderOptions,
     ) -> SampleOutcome {
         self.reset(problem, sample, start);
+        self.forget_bad_start(problem);
         self.scale = self.unit(problem);
         let (mut violation, mut next_sweep) = (f64::INFINITY, FIRST_SWEEP);
         for round in 0..=options.max_iterations {
@@ -228,6 +223,22 @@ impl Workspace {
         start.for_each(|(j, c)| self.code[j] = allowed(c));
         self.collect_support();
         self.current = false;
+    }
+
+    /// A start that is worse than the code 0 only costs rounds, or leads out of the range of numbers.
+    fn forget_bad_start(&mut self, problem: &Problem) {
+        if self.support.is_empty() {
+            return;
+        }
+        self.coefficients.clear();
+        self.coefficients.extend(self.support.iter().map(|&j| self.code[j]));
+        self.trial.move_to(problem, &self.sample, &self.support, &self.coefficients);
+        let started = self.trial.fit + self.penalty(problem);
+        self.trial.move_to(problem, &self.sample, &[], &[]);
+        if started.is_nan() || started > self.trial.fit {
+            self.code.fill(0.0);
+            self.collect_support();
+        }
     }
 
     /// The violation's unit: lambda, or the largest correlation of the sample where lambda is 0 (1 where that is 0 too).
@@ -306,7 +317,7 @@ impl Workspace {
         SampleOutcome {
             converged,
             violation,
-            duality_gap: if gap.value > 0.0 { gap.value / loss.sum(&self.sample) } else { 0.0 },
+            duality_gap: gap.relative(loss.sum(&self.sample)),
             undecided: self.undecided(problem, gap),
             rank_deficient: self.flat && !self.support.is_empty(),
         }

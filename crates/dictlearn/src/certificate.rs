@@ -12,6 +12,23 @@ pub struct Coded {
     pub report: CodingReport,
 }
 
+/// Codes of a block of samples with the outcome of each.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub codes: Codes,
+    pub outcomes: Vec<SampleOutcome>,
+    /// See [`CodingReport::rescued`].
+    pub rescued: usize,
+}
+
+impl Block {
+    /// The report of all its samples.
+    pub fn report(&self) -> CodingReport {
+        let whole = CodingReport { rescued: self.rescued, ..CodingReport::default() };
+        self.outcomes.iter().fold(whole, |report, outcome| report.merge((*outcome).into()))
+    }
+}
+
 /// How well a set of codes solves its problems.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CodingReport {

@@ -2,10 +2,13 @@
 //!
 //! Threads take blocks of `BLOCK` samples from the pool of rayon in force; a code depends on its sample and the
 //! dictionary alone, so results are the same bits for any number of threads. The squared loss is coded in blocks (module
-//! `gram`), the others sample by sample: see [`crate::active_set`] for method and cost. Other methods, and other problems
+//! `gram`) where `regularization > 0`, codes may have either sign, all weights are 1, nothing is missing, and there are at
+//! most 4096 atoms of norms between 1e-6 and 1e6; everything else sample by sample: see [`crate::active_set`] for method
+//! and cost. What either leaves unsolved under the squared or the Huber loss is tried by [`crate::homotopy`]. Other methods, and other problems
 //! than the lower level, are the options' [`Method`].
 
 use crate::active_set::{CoderOptions, Workspace};
+use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::error::Error;
 use crate::gram::{self, BlockWorkspace, GramDictionary};
@@ -23,12 +26,13 @@ pub(crate) const BLOCK: usize = 16;
 
 pub use crate::certificate::{Coded, CodingReport};
 
-/// Solves every sample of `problem`, from `start` where given (one code a sample; the
-/// result is the same up to the tolerance, sooner where the start is near). What is solved, and how: [`Method`].
+/// Solves every sample of `problem`, from `start` where given (one code a sample; the result is the same up to the
+/// tolerance, sooner where the start is near). What is solved, and how: [`Method`].
 ///
 /// # Errors
 /// If the samples do not have the dictionary's number of features, the start not one code a sample, an entry is not
-/// finite, an option is out of range, or the method does not take the problem. Not converging is no error: see [`CodingReport::not_converged`].
+/// finite, an option is out of range, or the method does not take the problem. Not converging is no error: see
+/// [`CodingReport::not_converged`].
 pub fn encode<'a>(
     problem: &Problem,
     samples: impl Into<Samples<'a>>,
@@ -50,6 +54,12 @@ pub fn encode<'a>(
             "the dictionary",
         )?;
     }
+    if let Some(index) = start.and_then(|start| start.values().iter().position(|c| !c.is_finite())) {
+        let start = start.expect("it has such a value");
+        let row = start.indptr().partition_point(|&first| first <= index) - 1;
+        let (column, value) = (start.indices()[index] as usize, start.values()[index]);
+        return Err(Error::NotFinite { what: "start", row, column, value });
+    }
     samples.check()?;
     Ok(encode_checked(problem, samples, start, options))
 }
@@ -62,7 +72,7 @@ pub(crate) fn encode_checked(
     options: CoderOptions,
 ) -> Coded {
     let n = samples.n_samples();
-    let rescued = |spare: &mut _, range: Range<usize>, block: Coded| {
+    let rescued = |spare: &mut _, range: Range<usize>, block: Block| {
         methods::rescue(spare, problem, samples, options, range, block)
     };
     let blocks = match (options.method, screened(problem)) {
@@ -86,7 +96,7 @@ pub(crate) fn encode_checked(
     let mut all = Coded { codes, report: CodingReport::default() };
     for block in blocks {
         all.codes.append(&block.codes);
-        all.report = all.report.merge(block.report);
+        all.report = all.report.merge(block.report());
     }
     all
 }
@@ -104,8 +114,8 @@ fn in_blocks<W>(
     n: usize,
     size: usize,
     workspace: impl Fn() -> W + Sync + Send,
-    code: impl Fn(&mut W, Range<usize>) -> Coded + Sync + Send,
-) -> Vec<Coded> {
+    code: impl Fn(&mut W, Range<usize>) -> Block + Sync + Send,
+) -> Vec<Block> {
     (0..n.div_ceil(size))
         .into_par_iter()
         .map_init(workspace, |workspace, block| code(workspace, block * size..n.min((block + 1) * size)))
@@ -119,14 +129,14 @@ fn encode_block(
     start: Option<&Codes>,
     options: CoderOptions,
     range: Range<usize>,
-) -> Coded {
+) -> Block {
     let mut codes = Codes::new(problem.n_components());
-    let (mut report, mut sample) = (CodingReport::default(), Sample::default());
+    let (mut outcomes, mut sample) = (Vec::with_capacity(range.len()), Sample::default());
     for i in range {
         samples.load(i, &mut sample);
         let start = start.map(|codes| codes.row(i)).unwrap_or(Code { support: &[], values: &[] });
-        report = report.merge(workspace.solve(problem, &sample, start.iter(), options).into());
+        outcomes.push(workspace.solve(problem, &sample, start.iter(), options));
         codes.push_iter(workspace.support().iter().map(|&j| (j, workspace.coefficient(j))));
     }
-    Coded { codes, report }
+    Block { codes, outcomes, rescued: 0 }
 }

@@ -61,6 +61,14 @@ impl Gap {
     }
 }
 
+impl Gap {
+    /// The bound relative to the objective at the code 0.
+    pub(crate) fn relative(&self, at_zero: f64) -> f64 {
+        let quotient = if self.value == 0.0 { 0.0 } else { self.value / at_zero };
+        if quotient.is_nan() { f64::INFINITY } else { quotient }
+    }
+}
+
 /// What a gap leaves open about a support.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Openness {
@@ -118,7 +126,9 @@ pub fn duality_gap(lower: &LowerLevel, residual: &[f64], contacts: &[Contact]) -
             let l1 = c.abs() * (threshold - a * v * c.signum());
             if ridge > 0.0 { l1 + 0.5 * ridge * c * c + excess * excess / (2.0 * ridge) } else { l1 }
         });
-        (fit(lower.loss, residual, a) + atoms.sum::<f64>()).max(0.0)
+        let sum = fit(lower.loss, residual, a) + atoms.sum::<f64>();
+        // Out of range: nothing is known.
+        if sum.is_nan() { f64::INFINITY } else { sum.max(0.0) }
     };
     let scaled = if multiple > 0.0 { value(multiple) } else { f64::INFINITY };
     if ridge > 0.0 {

@@ -28,7 +28,7 @@ mod dictionary;
 mod vectors;
 
 use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
-use crate::certificate::{Coded, CodingReport};
+use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::lower::Problem;
 use crate::samples::{self, Samples};
@@ -73,7 +73,7 @@ impl BlockWorkspace {
         start: Option<&Codes>,
         options: CoderOptions,
         range: Range<usize>,
-    ) -> Coded {
+    ) -> Block {
         let n = range.len();
         self.samples.resize_with(n.max(self.samples.len()), Sample::default);
         self.active.clear();
@@ -225,10 +225,10 @@ impl BlockWorkspace {
         start: Option<&Codes>,
         options: CoderOptions,
         range: Range<usize>,
-    ) -> Coded {
+    ) -> Block {
         let entries = self.samples[..range.len()].iter().map(|sample| sample.settled.support.len()).sum();
         let mut codes = Codes::with_capacity(problem.n_components(), range.len(), entries);
-        let mut report = CodingReport::default();
+        let mut outcomes = Vec::with_capacity(range.len());
         for (slot, i) in range.enumerate() {
             let outcome = match self.samples[slot].outcome {
                 Some(outcome) => outcome,
@@ -250,9 +250,9 @@ impl BlockWorkspace {
                 let general = &self.general;
                 codes.push_iter(general.support().iter().map(|&j| (j, general.coefficient(j))));
             }
-            report = report.merge(outcome.into());
+            outcomes.push(outcome);
         }
-        Coded { codes, report }
+        Block { codes, outcomes, rescued: 0 }
     }
 
     /// The general method, from the code reached so far; where its support settles here, that gives the code, so that

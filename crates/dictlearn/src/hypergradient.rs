@@ -3,7 +3,7 @@
 //! Three steps a sample, on the support `S` of its code (symbols as in [`crate::lower`]; `q = dL/dp`, `p = D c`):
 //! 1. `g_S = dL/dc_S + D_S^T q`;
 //! 2. `H beta_S = g_S` with `H = D_S^T W D_S + ridge I`, `W = diag(phi''(r))` with zeros at the missing features,
-//!    `beta = 0` off `S`;
+//!    `beta = 0` off `S` (an atom without kink at zero always belongs to `S`);
 //! 3. with `u = W D_S beta_S`:
 //!
 //! | in | total derivative |
@@ -84,6 +84,8 @@ pub fn hypergradient<'a>(
     with_samples: bool,
 ) -> Hypergradient {
     let samples = samples.into();
+    let completed = problem.has_free().then(|| with_free_atoms(problem, codes));
+    let codes = completed.as_ref().unwrap_or(codes);
     let (d, k, n) = (problem.n_features(), problem.n_components(), samples.n_samples());
     assert!(
         samples.n_features() == d && codes.n_samples() == n && codes.n_components() == k,
@@ -156,6 +158,20 @@ struct Block {
     /// Derivatives in the weights of the supports' atoms, in the same order.
     weights: Vec<f64>,
     numbers: Vec<Numbers>,
+}
+
+/// The codes with a stored entry for every free atom: its coefficient has no kink at zero, so it counts where it is zero.
+fn with_free_atoms(problem: &Problem, codes: &Codes) -> Codes {
+    let mut completed = Codes::new(codes.n_components());
+    for code in codes.rows() {
+        let mut stored = code.iter().peekable();
+        let entries = (0..codes.n_components()).filter_map(|j| match stored.next_if(|(i, _)| *i == j) {
+            Some(entry) => Some(entry),
+            None => problem.is_free(j).then_some((j, 0.0)),
+        });
+        completed.push_iter(entries);
+    }
+    completed
 }
 
 /// What a sample contributes to sums over all samples.
@@ -331,7 +347,7 @@ impl Scratch {
         u.iter_mut().zip(&point.curvatures).for_each(|(u, curvature)| *u *= curvature);
         let (mut along_codes, mut along_signs) = (0.0, 0.0);
         for (a, (j, c)) in code.iter().enumerate() {
-            let signed = part.beta[a] * c.signum();
+            let signed = if c == 0.0 { 0.0 } else { part.beta[a] * c.signum() };
             along_codes += part.beta[a] * c;
             along_signs += problem.weight(j) * signed;
             part.weights[a] = cotangent.weights[a] - lower.regularization * signed;

@@ -58,9 +58,9 @@ impl LowerLevel {
         };
         Self {
             loss,
-            regularization: times_power_of_two(self.regularization, -exponent * (power - 1.0)),
+            regularization: times_power_of_two(self.regularization, -exponent, power - 1.0),
             elastic_penalty: 0.0,
-            l2_regularization: times_power_of_two(self.ridge(), -exponent * (power - 2.0)),
+            l2_regularization: times_power_of_two(self.ridge(), -exponent, power - 2.0),
             non_negative: self.non_negative,
         }
     }
@@ -88,13 +88,25 @@ impl LowerLevel {
     }
 }
 
-/// `value 2^exponent`, also where the power alone is out of range.
-fn times_power_of_two(value: f64, mut exponent: f64) -> f64 {
-    let mut product = value;
-    while exponent != 0.0 && product != 0.0 && product.is_finite() {
-        let step = exponent.clamp(-1000.0, 1000.0);
+/// Largest `log2` of a loss, above 0 or below, that is computed as it is.
+const LARGEST_EXPONENT: f64 = 200.0;
+
+/// The `exponent` by which a sample should be divided (by `2^exponent`), if its loss would leave the range of numbers.
+pub(crate) fn extreme_exponent(loss: Loss, sample: &[f64]) -> Option<f64> {
+    let largest = sample.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    let exponent = if largest > 0.0 { largest.log2().ceil().clamp(-1000.0, 1000.0) } else { 0.0 };
+    let power = if let Loss::Power { exponent } = loss { exponent } else { 2.0 };
+    ((exponent * power).abs() > LARGEST_EXPONENT).then_some(exponent)
+}
+
+/// `value 2^(exponent factor)` for a whole `exponent`, also where the power alone is out of range: its whole part is exact.
+fn times_power_of_two(value: f64, exponent: f64, factor: f64) -> f64 {
+    let mut whole = (exponent * factor).round();
+    let mut product = value * exponent.mul_add(factor, -whole).exp2();
+    while whole != 0.0 && product != 0.0 && product.is_finite() {
+        let step = whole.clamp(-1000.0, 1000.0);
         product *= step.exp2();
-        exponent -= step;
+        whole -= step;
     }
     product
 }

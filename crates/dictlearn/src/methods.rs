@@ -1,7 +1,7 @@
 //! The code of one sample by any method but the active set, and homotopy where the active set did not arrive.
 
 use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
-use crate::certificate::{Coded, CodingReport};
+use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::coordinate_descent::descend;
 use crate::homotopy::{Homotopy, Quadratic, Stop};
@@ -25,9 +25,9 @@ pub(crate) fn encode_block(
     start: Option<&Codes>,
     options: CoderOptions,
     range: Range<usize>,
-) -> Coded {
+) -> Block {
     let mut codes = Codes::new(problem.n_components());
-    let (mut report, mut sample) = (CodingReport::default(), Sample::default());
+    let (mut outcomes, mut sample) = (Vec::with_capacity(range.len()), Sample::default());
     let norms = norms_of(problem, options.method);
     for i in range {
         samples.load(i, &mut sample);
@@ -39,10 +39,10 @@ pub(crate) fn encode_block(
             let norms = norms_of(&problem, options.method);
             solve(homotopy, &problem, &norms, &sample.observed(&sample.values), start, options)
         };
-        report = report.merge(outcome.into());
+        outcomes.push(outcome);
         codes.push_iter(code.into_iter());
     }
-    Coded { codes, report }
+    Block { codes, outcomes, rescued: 0 }
 }
 
 /// The norms of the atoms, where the method needs them.
@@ -132,74 +132,68 @@ fn constraint_violation(
 }
 
 /// A block of the active set with the samples it left unsolved tried by homotopy, whose code the active set then certifies
-/// and settles; kept where it is better. Needs the squared or Huber's loss, and kinks. Cost `2 k d` for each sample of a
-/// block with an unsolved one, and a path for each of those.
+/// and settles; kept where it is better. Needs the squared or Huber's loss, and kinks. Cost: a path for each of them.
 pub(crate) fn rescue(
     (homotopy, workspace): &mut (Homotopy, Workspace),
     problem: &Problem,
     samples: Samples<'_>,
     options: CoderOptions,
     range: Range<usize>,
-    coded: Coded,
-) -> Coded {
+    mut block: Block,
+) -> Block {
     let quadratic = Quadratic::of(problem).is_some() && !problem.lower.is_smooth();
-    if coded.report.not_converged == 0 || !quadratic {
-        return coded;
+    if !quadratic || block.outcomes.iter().all(|outcome| outcome.converged) {
+        return block;
     }
-    let mut codes = Codes::new(problem.n_components());
-    let (mut report, mut sample) = (CodingReport::default(), Sample::default());
+    let (mut codes, mut sample) = (Codes::new(problem.n_components()), Sample::default());
     for (row, i) in range.enumerate() {
-        samples.load(i, &mut sample);
-        let code: Vec<(usize, f64)> = coded.codes.row(row).iter().collect();
-        let (code, outcome, rescued) = if sample.missing.is_empty() {
-            rescue_sample(homotopy, workspace, problem, &sample.values, code, options)
+        let outcome = &mut block.outcomes[row];
+        let found = if outcome.converged || outcome.violation.is_nan() {
+            None
         } else {
-            let values = sample.observed(&sample.values);
-            rescue_sample(homotopy, workspace, &problem.observed(&sample), &values, code, options)
+            samples.load(i, &mut sample);
+            if sample.missing.is_empty() {
+                rescue_sample(homotopy, workspace, problem, &sample.values, outcome.violation, options)
+            } else {
+                let (problem, values) = (problem.observed(&sample), sample.observed(&sample.values));
+                rescue_sample(homotopy, workspace, &problem, &values, outcome.violation, options)
+            }
         };
-        report = report.merge(outcome.into());
-        report.rescued += usize::from(rescued);
-        codes.push_iter(code.into_iter());
+        match found {
+            Some((code, better)) => {
+                *outcome = better;
+                block.rescued += usize::from(better.converged);
+                codes.push_iter(code.into_iter());
+            }
+            None => codes.push(block.codes.row(row)),
+        }
     }
-    Coded { codes, report }
+    Block { codes, ..block }
 }
 
-/// Violations measured in two ways differ by their rounding: up to this factor of the tolerance a code counts as solved.
-const SAME: f64 = 1.01;
-
+/// A better code than one of the violation `reached`, if homotopy finds it.
 fn rescue_sample(
     homotopy: &mut Homotopy,
     workspace: &mut Workspace,
     problem: &Problem,
     sample: &[f64],
-    code: Vec<(usize, f64)>,
+    reached: f64,
     options: CoderOptions,
-) -> (Vec<(usize, f64)>, SampleOutcome, bool) {
-    let certified = |code: &[(usize, f64)]| {
-        let tolerance = SAME * options.tolerance;
-        let lambda = problem.lower.regularization;
-        certify(problem, sample, code, (lambda, unit(problem, sample, lambda)), tolerance)
-    };
-    let reached = certified(&code);
-    if reached.converged || reached.violation.is_nan() {
-        return (code, reached, false);
-    }
+) -> Option<Solved> {
     let quadratic = Quadratic::of(problem).expect("checked for the block");
     let stop = Stop::Multiplier(quadratic.target());
     if !homotopy.run(&quadratic, sample, stop, options.max_iterations, &mut |_| {}) {
-        return (code, reached, false);
+        return None;
     }
     let found = homotopy.code(problem.n_components());
     let whole = Sample { values: sample.to_vec(), missing: Vec::new() };
     let outcome = workspace.solve(problem, &whole, found.iter().copied(), options);
     if outcome.converged {
         let support = workspace.support().iter();
-        return (support.map(|&j| (j, workspace.coefficient(j))).collect(), outcome, true);
+        return Some((support.map(|&j| (j, workspace.coefficient(j))).collect(), outcome));
     }
-    let outcome = certified(&found);
-    if outcome.violation < reached.violation {
-        (found, outcome, outcome.converged)
-    } else {
-        (code, reached, false)
-    }
+    let lambda = problem.lower.regularization;
+    let outcome =
+        certify(problem, sample, &found, (lambda, unit(problem, sample, lambda)), options.tolerance);
+    (outcome.violation < reached).then_some((found, outcome))
 }

@@ -4,7 +4,7 @@
 
 use crate::active_set::SampleOutcome;
 use crate::duality::{Contact, Openness, duality_gap, open_residuals};
-use crate::lower::{LowerLevel, Problem};
+use crate::lower::{LowerLevel, Problem, extreme_exponent};
 
 /// The outcome of a code (pairs of atom and coefficient, none of them 0) for the penalty
 /// `multiplier sum_j w_j |c_j| + ridge/2 |c|^2`; violations are relative to `unit`.
@@ -15,6 +15,9 @@ pub(crate) fn certify(
     (multiplier, unit): (f64, f64),
     tolerance: f64,
 ) -> SampleOutcome {
+    if let Some(exponent) = extreme_exponent(problem.lower.loss, sample) {
+        return certify_scaled(problem, sample, code, (multiplier, unit), tolerance, exponent);
+    }
     let (loss, ridge) = (problem.lower.loss, problem.lower.ridge());
     let (mut residual, mut slopes) = (vec![0.0; sample.len()], vec![0.0; sample.len()]);
     problem.residual(sample, code.iter().copied(), &mut residual);
@@ -62,10 +65,37 @@ pub(crate) fn certify(
     SampleOutcome {
         converged: violation <= tolerance,
         violation,
-        duality_gap: if gap.value > 0.0 { gap.value / loss.sum(sample) } else { 0.0 },
+        duality_gap: gap.relative(loss.sum(sample)),
         undecided: undecided + open_residuals(loss, &residual),
         rank_deficient: false,
     }
+}
+
+/// [`certify`] of the sample divided by `2^exponent`.
+fn certify_scaled(
+    problem: &Problem,
+    sample: &[f64],
+    code: &[(usize, f64)],
+    (multiplier, unit): (f64, f64),
+    tolerance: f64,
+    exponent: f64,
+) -> SampleOutcome {
+    let scale = exponent.exp2();
+    let divided = |lambda: f64| {
+        let lower = LowerLevel {
+            regularization: lambda,
+            elastic_penalty: 0.0,
+            l2_regularization: problem.lower.ridge(),
+            ..problem.lower
+        };
+        lower.divided(exponent)
+    };
+    let mut scaled = problem.clone();
+    scaled.lower = divided(multiplier);
+    let sample: Vec<f64> = sample.iter().map(|x| x / scale).collect();
+    let code: Vec<(usize, f64)> = code.iter().map(|(j, c)| (*j, c / scale)).collect();
+    let units = (scaled.lower.regularization, divided(unit).regularization);
+    certify(&scaled, &sample, &code, units, tolerance)
 }
 
 /// The unit of violations at `multiplier`: that, or the largest correlation where it is 0.

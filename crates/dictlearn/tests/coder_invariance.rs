@@ -5,6 +5,8 @@ mod common;
 
 use common::{EXACT, Instance, LOSSES, code_error_bound, coherent, lasso, nonsense, on_threads};
 use dictlearn::active_set::CoderOptions;
+use dictlearn::coder::encode;
+use dictlearn::codes::{Code, Codes};
 use dictlearn::loss::Loss;
 use dictlearn::lower::LowerLevel;
 use proptest::prelude::*;
@@ -275,5 +277,45 @@ fn a_dictionary_that_is_not_finite_is_reported() {
         let coded = instance.encode(lower, None, CoderOptions::default());
         assert_eq!(coded.report.not_converged, 3);
         assert!(coded.report.violation.is_nan());
+    }
+}
+
+/// A regularization below the rounding of single precision, with numbers of atoms that fill no whole chunk.
+#[test]
+fn what_single_precision_cannot_see_is_solved_all_the_same() {
+    for (d, k, regularization) in [(300, 17, 1e-4), (300, 17, 1e-6), (64, 17, 2.765e-5), (64, 16, 1e-5)] {
+        let mut instance = Instance::random("tiny regularization", d, k, 3, 48);
+        instance.samples.iter_mut().for_each(|x| *x *= (d as f64).sqrt());
+        for tolerance in [1e-2, 1e-6] {
+            let lower = lasso(regularization);
+            let coded = instance.encode(lower, None, CoderOptions { tolerance, ..EXACT });
+            assert_eq!((coded.report.not_converged, coded.report.undecided), (0, 0), "d {d}, k {k}");
+            for i in 0..3 {
+                let violation = instance.violation(&lower, i, &instance.dense(&coded.codes, i));
+                assert!(violation <= 1.01 * tolerance, "d {d}, k {k}: {violation:e}");
+            }
+        }
+    }
+}
+
+/// Starts from which nothing good can come.
+#[test]
+fn wild_starts_are_forgotten() {
+    let instance = Instance::random("wild starts", 10, 20, 3, 61);
+    for loss in LOSSES {
+        let lower =
+            LowerLevel { loss, elastic_penalty: 0.1, ..lasso(0.1 * instance.largest_regularization(loss)) };
+        let cold = instance.encode(lower, None, CoderOptions::default());
+        for size in [1e20, 1e100, 1e300] {
+            let mut start = Codes::new(20);
+            (0..3).for_each(|_| start.push(Code { support: &[1, 7, 19], values: &[size, -size, size] }));
+            assert_eq!(instance.encode(lower, Some(&start), CoderOptions::default()).codes, cold.codes);
+        }
+        let mut start = Codes::new(20);
+        (0..3).for_each(|_| start.push(Code { support: &[4], values: &[f64::NAN] }));
+        let problem = instance.problem(lower);
+        let error = encode(&problem, instance.samples(), Some(&start), CoderOptions::default());
+        let text = error.expect_err("a start that is not a number").to_string();
+        assert!(text.starts_with("start holds NaN at row 0, column 4"), "{text}");
     }
 }

@@ -11,6 +11,7 @@ use dictlearn::codes::Codes;
 use dictlearn::hypergradient::{Hypergradient, hypergradient};
 use dictlearn::loss::Loss;
 use dictlearn::lower::{LowerLevel, Problem};
+use dictlearn::method::Method;
 use dictlearn::samples::{Samples, SparseRows};
 use dictlearn::upper::{Cotangent, Full, Reconstruction, SampleView, UpperLoss};
 use faer::MatRef;
@@ -410,4 +411,64 @@ fn hypergradients_are_derivatives() {
     }
     println!("{compared} compared, {skipped} at kinks, worst error {worst:.1e}");
     assert!(compared >= 100);
+}
+
+/// An atom without kink at zero takes part where its coefficient is zero: here all of them, for a sample of zeros.
+#[test]
+fn free_atoms_count_where_their_coefficient_is_zero() {
+    let mut instance = Instance::random("free", 4, 3, 1, 95);
+    instance.samples.fill(0.0);
+    let lower = LowerLevel { l2_regularization: 0.1, ..LowerLevel::new(Loss::Squared, 0.0) };
+    let variant = Variant { instance, lower, weights: vec![1.0; 3] };
+    let (found, _) = evaluate(&variant, 2);
+    let derivative = found.samples.expect("asked for");
+    for t in 0..4 {
+        let value = |x: f64| {
+            let mut moved = variant.clone();
+            moved.instance.samples[t] = x;
+            evaluate(&moved, 2).0.value
+        };
+        testkit::assert_close(derivative[(t, 0)], testkit::derivative(value, 0.0, 1e-4), 1e-9, 1e-10);
+        assert!(derivative[(t, 0)] != 0.0);
+    }
+}
+
+/// One sample that is not solved changes nothing in what is said of its neighbours.
+#[test]
+fn an_unsolved_neighbour_changes_no_report() {
+    let instance = Instance::random("neighbours", 12, 30, 16, 96);
+    for loss in LOSSES {
+        let lower = LowerLevel::new(loss, 0.02 * instance.largest_regularization(loss));
+        let options = CoderOptions { max_iterations: 4, ..CoderOptions::default() };
+        let together = instance.encode(lower, None, options);
+        let mut alone = dictlearn::certificate::CodingReport::default();
+        for i in 0..16 {
+            let one = Instance { samples: instance.sample(i).to_vec(), ..instance.clone() };
+            let coded = one.encode(lower, None, options);
+            assert_eq!(coded.codes.row(0), together.codes.row(i));
+            alone = alone.merge(coded.report);
+        }
+        assert_eq!(together.report, alone, "{loss:?}");
+    }
+}
+
+/// Where squares leave the range of numbers a gap is still a bound.
+#[test]
+fn gaps_of_tiny_and_huge_samples_are_those_of_the_scaled_ones() {
+    for method in [Method::Homotopy, Method::CoordinateDescent, Method::ActiveSet] {
+        let options = CoderOptions { max_iterations: 3, method, ..CoderOptions::default() };
+        let plain = Instance::random("scale", 12, 30, 4, 97);
+        let lower = LowerLevel::new(Loss::Squared, 0.02 * plain.largest_regularization(Loss::Squared));
+        let expected = plain.encode(lower, None, options).report;
+        for exponent in [-565, 531] {
+            let factor = 2.0_f64.powi(exponent);
+            let samples = plain.samples.iter().map(|x| x * factor).collect();
+            let scaled = Instance { samples, ..plain.clone() };
+            let lower = LowerLevel { regularization: factor * lower.regularization, ..lower };
+            let report = scaled.encode(lower, None, options).report;
+            assert_eq!(report.not_converged, expected.not_converged, "{method:?}, 2^{exponent}");
+            testkit::assert_close(report.duality_gap, expected.duality_gap, 1e-9, 1e-14);
+            testkit::assert_close(report.violation, expected.violation, 1e-9, 1e-12);
+        }
+    }
 }

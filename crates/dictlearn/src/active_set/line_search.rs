@@ -90,7 +90,7 @@ impl Workspace {
     }
 
     /// What `P` adds to the loss for the coefficients at hand.
-    fn penalty(&self, problem: &Problem) -> f64 {
+    pub(super) fn penalty(&self, problem: &Problem) -> f64 {
         let ridge = problem.lower.ridge();
         let pairs = self.support.iter().zip(&self.coefficients);
         pairs.map(|(&j, c)| problem.threshold(j) * c.abs() + 0.5 * ridge * c * c).sum()

@@ -20,7 +20,7 @@ use linalg::simd::{Aligned, CHUNK, Isa, Kernel, Simd, chunks, chunks_mut, padded
 const MOST_ROUNDS: usize = 8;
 /// Largest share of the tolerance that rounding in `f64` may take up.
 const RESOLUTION: f64 = 0.1;
-/// Share of lambda from which on a scan is too coarse to decide by.
+/// Share of lambda beyond which the rounding of a scan is too coarse to decide by.
 const COARSE: f64 = 0.1;
 /// Unit roundoff of `f32`.
 const ROUNDOFF: f64 = 1.0 / 16_777_216.0;
@@ -100,6 +100,9 @@ impl Sample {
     ) -> Verdict {
         self.rounds += 1;
         let Penalty { lambda, bound, .. } = self.penalty;
+        if bound > COARSE * lambda {
+            return Verdict::Done;
+        }
         if self.settled.support.is_empty() {
             let bound = (lambda + 100.0 * bound) as f32;
             if dictionary.isa.run(Exceeds { correlations, bound }) {
