@@ -115,13 +115,13 @@ pub const KEYS: &[Key] = {
     unset("data.file.labels", DATA_PATH, "no labels", "one label per sample, for tasks, evaluation and stratified splits"),
     unset("data.file.labels_array", ARRAY_NAME, "the only array", "array that holds the labels"),
     unset("data.file.label_column", Other("string or integer", "a column's name, or its index from 0"), "no label column", "column of the samples' .csv that holds the labels"),
-    value("data.file.header", OneOf("\"auto\" | \"yes\" | \"no\""), "\"auto\"", "whether the first line of a .csv names the columns"),
+    value("data.file.header", OneOf("\"auto\" | \"yes\" | \"no\""), "\"auto\"", "whether the first line of a .csv names the columns; auto: it does if none of its fields is a number and one is not empty, it is data if all are numbers or empty, and a mixture is an error. The same for all .csv files of the config"),
     value("data.file.delimiter", Other("string", "one ASCII character other than a quote or a line break"), "\",\"", "what separates the fields of a .csv"),
     unset("data.file.positive", Other("list of numbers", "finite numbers, at least one, each at most once"), "the larger of exactly two values", "label values of class 1"),
     unset("data.file.weights", DATA_PATH, "all 1", "weight of each sample in the upper level, not negative"),
     unset("data.file.weights_array", ARRAY_NAME, "the only array", "array that holds the weights"),
-    value("data.file.missing", OneOf("\"refuse\" | \"nan\""), "\"refuse\"", "what NaN (in a .csv also an empty field) in the samples is: an error, or a missing feature, which no loss, mean or norm counts"),
-    unset("data.file.mask", DATA_PATH, "nothing is masked", "array of the samples' shape: 1 or true where a feature is observed, 0 or false where it is missing, whatever the samples hold there"),
+    value("data.file.missing", OneOf("\"refuse\" | \"nan\""), "\"refuse\"", "what NaN (in a .csv also an empty field) in the samples is: an error, or a missing feature, which no loss, mean or norm counts. A sample with nothing observed has the code 0 (and `unit_norm` refuses it); a blank line is skipped, but an error in a table of one column with missing features"),
+    unset("data.file.mask", DATA_PATH, "nothing is masked", "array of the samples' shape: 1 or true where a feature is observed, 0 or false where it is missing, whatever the samples hold there; in a .csv true and false in any case"),
     unset("data.file.mask_array", ARRAY_NAME, "the only array", "array that holds the mask"),
     value("data.file.test_fraction", Number(BELOW_ONE), "0.0", "share of the samples held out, stratified by label where there are labels"),
     value("data.preprocessing.scale", NonZero, "1.0", "factor of every sample; applied first"),
@@ -129,10 +129,10 @@ pub const KEYS: &[Key] = {
     value("data.preprocessing.unit_norm", Boolean, "false", "divide each sample by the Euclidean norm of its observed features; applied last"),
     required("dictionary.n_components", Integer(1, MOST), "100", "atoms to learn"),
     value("dictionary.init", OneOf("\"svd\" | \"samples\" | \"random\" | { file = \"d.npy\" } | { file = { path = \"d.npz\", array = \"D\" } }"), "\"svd\"", "where the dictionary starts: leading right singular vectors of the samples, random samples (missing features have the mean of the observed values in both), Gaussian atoms, or a file"),
-    unset("dictionary.init.file", ATOM_PATH, "another start", "atoms to start from, one a row; short for `{ path = .. }`"),
+    unset("dictionary.init.file", ATOM_PATH, "another start", "atoms to start from, one a row, short for `{ path = .. }`. They are used as they are, the constraint holds from the first step on: where nothing is learned they keep their norms and may be zero"),
     unset("dictionary.init.file.path", ATOM_PATH, "another start", "atoms to start from, one a row"),
     unset("dictionary.init.file.array", ARRAY_NAME, "the only array", "array that holds the atoms"),
-    value("dictionary.constraint", OneOf("\"unit_sphere\" | \"unit_ball\" | \"frobenius_sphere\""), "\"unit_sphere\"", "set of dictionaries: every atom has norm 1, every atom has norm at most 1, or the whole matrix has norm 1"),
+    value("dictionary.constraint", OneOf("\"unit_sphere\" | \"unit_ball\" | \"frobenius_sphere\""), "\"unit_sphere\"", "set of dictionaries: every atom has norm 1, every atom has norm at most 1, or the whole matrix has norm 1. It holds from the first step on: atoms of `init.file` are used as they are until then"),
     value("coding.loss", OneOf("\"squared\" | { huber = { delta = 0.01 } } | { power = { exponent = 2.1 } }"), "\"squared\"", "loss of a residual entry r, summed: r^2/2, Huber (r^2/2 up to delta, linear beyond), or |r|^exponent without a factor"),
     required("coding.loss.huber.delta", Number(POSITIVE), "0.01", "residual size from which on the loss is linear, in the unit of the samples"),
     required("coding.loss.power.exponent", Number(interval(2.0, true, 10.0, true)), "2.1", "power of the absolute residual"),
@@ -210,6 +210,13 @@ impl Interval {
 fn short(x: f64) -> String {
     let text = format!("{x:?}");
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
+impl Key {
+    /// The meaning without its details, for an error: its first sentence.
+    pub fn gist(&self) -> &'static str {
+        self.meaning.split(". ").next().unwrap_or(self.meaning)
+    }
 }
 
 impl Accepts {

@@ -306,6 +306,32 @@ pub enum CsvError {
         /// Empty, or a guess at the cause.
         hint: &'static str,
     },
+    /// A first row of words and numbers.
+    #[error(
+        "line {line}, column {column}: {found} is not a number (columns count from 0), but {number} in the same line is: \
+         set data.file.header = \"yes\" if the line names the columns, or \"no\" if it is data{hint}"
+    )]
+    HeaderOrData {
+        /// 1-based line in the file.
+        line: u64,
+        /// 0-based index of the word.
+        column: usize,
+        /// The word, quoted.
+        found: String,
+        /// The number, quoted.
+        number: String,
+        /// Empty, or how a missing feature is written.
+        hint: &'static str,
+    },
+    /// A blank line in a table of one column whose empty cells are NaN.
+    #[error(
+        "line {line} is blank: in a table of one column that could be a missing feature or nothing; write nan or \"\", \
+         or remove the line"
+    )]
+    BlankLine {
+        /// 1-based line in the file.
+        line: u64,
+    },
     /// A label column asked for by a name that is not in the header.
     #[error("no column {name:?}{suggestion}; available: {available}")]
     NoSuchColumn {

@@ -130,6 +130,12 @@ fn of_csv() {
     m.samples("t.csv", b"1,2\n3,\"4\n5,6\n", |_| ());
     m.samples("t.csv", b"a,b\n1,2\n3,x\n", |_| ());
     m.samples("t.csv", b"1,2\n3,\n", |_| ());
+    m.samples("t.csv", b"1,\n3,4\n", |_| ());
+    m.samples("t.csv", b"1,1.2.3\n3,4\n", |_| ());
+    m.samples("t.csv", b"1,NA\n3,4\n", |source| source.table.empty_is_nan = true);
+    m.samples("t.csv", b"1,2\n3,None\n", |source| source.table.empty_is_nan = true);
+    m.samples("t.csv", b"1\n\n2\n", |source| source.table.empty_is_nan = true);
+    m.samples("t.csv", b"1,0\n2,yes\n", |source| source.table.truth_values = true);
     m.samples("t.csv", b"a;b\n1;2\n", |_| ());
     m.samples("t.csv", b"a;b\n1;2,5\n", |source| source.table.delimiter = b';');
     m.samples("t.csv", &[b"1,2\n3,".as_slice(), &[0xe9; 1000], b"\n"].concat(), |_| ());
