@@ -245,7 +245,11 @@ pub fn initial_dictionary(experiment: &Experiment, data: &Data) -> Result<Mat<f6
             atoms.require_finite()?;
             let array = atoms.array;
             let atoms = MatRef::from_column_major_slice(&array.data, array.columns, array.rows);
-            (Initialization::Given(atoms.to_owned()), file.path.display().to_string())
+            let origin = file.path.display().to_string();
+            if !experiment.learns() {
+                return given(atoms, experiment, data).map_err(|error| LoadError::Data { origin, error });
+            }
+            (Initialization::Given(atoms.to_owned()), origin)
         }
     };
     let (samples, k) = (data.training.view(), experiment.dictionary.n_components);
@@ -255,4 +259,18 @@ pub fn initial_dictionary(experiment: &Experiment, data: &Data) -> Result<Mat<f6
         Ok(atoms)
     });
     checked.map_err(|error| LoadError::Data { origin, error })
+}
+
+/// Atoms from which nothing is learned, as they are: nothing is scaled to a norm, so any of them may be zero.
+fn given(atoms: MatRef<'_, f64>, experiment: &Experiment, data: &Data) -> Result<Mat<f64>, Error> {
+    let mut nonzero = atoms.to_owned();
+    for j in 0..nonzero.ncols() {
+        if column(atoms, j).iter().all(|x| *x == 0.0) {
+            column_mut(nonzero.as_mut(), j).fill(1.0);
+        }
+    }
+    // Of the right shape and finite?
+    let k = experiment.dictionary.n_components;
+    Initialization::Given(nonzero).draw(data.training.view(), k, experiment.seed)?;
+    Ok(atoms.to_owned())
 }

@@ -11,7 +11,7 @@ use crate::recode::{learning_method, recode, recodes, unlearned, violation_name}
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::CodingReport;
 use dictlearn::codes::{Code, Codes};
-use dictlearn::dictionary::{coherence, recovery};
+use dictlearn::dictionary::{Constraint, coherence, recovery};
 use dictlearn::error::Error;
 use dictlearn::learner::{DescentOptions, Learned, Learner, Progress, Record, Status};
 use dictlearn::objective::Objective;
@@ -216,7 +216,9 @@ impl Runner<'_> {
         descent: &DescentOptions,
     ) -> Result<Learned, RunError> {
         let Experiment { coding, dictionary, seed, .. } = self.experiment;
-        let (constraint, weights) = (dictionary.constraint, self.data.atom_weights.clone());
+        let weights = self.data.atom_weights.clone();
+        // Without a step it does not hold; this one takes every dictionary, also one with zero atoms.
+        let constraint = if self.experiment.learns() { dictionary.constraint } else { Constraint::UnitBall };
         let coder = CoderOptions { method: learning_method(coding.options.method), ..coding.options };
         let learner = Learner { lower: coding.lower, weights, coder, constraint };
         self.monitor.stage(stage, descent.max_iterations);
