@@ -22,6 +22,7 @@ use dictlearn::synthetic::make_sparse_coded_signal;
 use faer::{Mat, MatRef};
 use linalg::columns::{column, column_mut};
 use sources::{atom_weights, from_files};
+use std::path::PathBuf;
 
 /// Data ready to be learned from.
 #[derive(Clone, Debug)]
@@ -89,6 +90,8 @@ struct Raw {
     held_out: Vec<usize>,
     /// Whether features may be missing.
     missing: bool,
+    /// The file that says which.
+    mask: Option<PathBuf>,
     /// The features in words; empty where nothing is missing.
     column_names: Vec<String>,
 }
@@ -110,6 +113,7 @@ impl Raw {
             training,
             held_out,
             missing: false,
+            mask: None,
             column_names: Vec::new(),
         }
     }
@@ -185,7 +189,8 @@ fn preprocess(raw: Raw, experiment: &Experiment) -> Result<Data, LoadError> {
         }
         if let Error::Unobserved { column, n_samples } = error {
             let column = raw.column_names[column].clone();
-            return LoadError::Unobserved { origin: raw.origin.clone(), column, n_samples };
+            let (origin, mask) = (raw.origin.clone(), raw.mask.clone());
+            return LoadError::Unobserved { origin, mask, column, n_samples };
         }
         // The library counts within the part; the user in the file.
         let error = match error {

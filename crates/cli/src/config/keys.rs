@@ -206,8 +206,8 @@ impl Interval {
     }
 }
 
-/// A bound as one writes it: no `.0` on integers, exponents where they are shorter.
-fn short(x: f64) -> String {
+/// A number as one writes it: no `.0` on integers, exponents where they are shorter.
+pub fn short(x: f64) -> String {
     let text = format!("{x:?}");
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }

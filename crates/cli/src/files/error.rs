@@ -214,13 +214,20 @@ pub enum NpzError {
     #[error("holds no arrays (a .npz is a zip of .npy files); save it with numpy.savez")]
     NoArrays,
     /// Several arrays and no name.
-    #[error("holds {count} arrays, so one must be named: {available}")]
+    #[error("holds {count} arrays, so one must be named{}: {available}", if key.is_empty() { String::new() } else { format!(" with {key}") })]
     NameNeeded {
+        /// The key that names it, where the file stands in a config; else empty.
+        key: String,
         /// Number of arrays.
         count: usize,
         /// Their names, quoted.
         available: String,
     },
+    /// The arrays of a sparse matrix of SciPy and no name.
+    #[error(
+        "this is a sparse matrix of scipy; save a dense array, as in numpy.save(\"x.npy\", matrix.toarray())"
+    )]
+    SparseMatrix,
     /// No array of that name.
     #[error("no array {name:?}{suggestion}; available: {available}")]
     NoSuchArray {

@@ -106,7 +106,11 @@ fn of_npz() {
     m.samples("a.npz", &stored(&[("readme.txt", b"x")]), |_| ());
     let several = stored(&[("codes.npy", &good), ("labels.npy", &good), ("\u{1b}[31m.npy", &good)]);
     m.samples("a.npz", &several, |_| ());
+    m.samples("a.npz", &several, |source| source.array_key = "data.file.array".to_owned());
     m.samples("a.npz", &several, named("code"));
+    let sparse =
+        ["indices.npy", "indptr.npy", "format.npy", "shape.npy", "data.npy"].map(|name| (name, &good[..]));
+    m.samples("a.npz", &stored(&sparse), |_| ());
     m.samples("a.npz", &several, named("zzz"));
     m.samples("a.npz", &stored(&[("x.npy", &short)]), |_| ());
     m.samples("a.npz", &stored(&[("x.npy", &npy("<f8", "False", "(1,)", &[0; 8]))]), |_| ());

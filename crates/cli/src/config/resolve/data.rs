@@ -229,6 +229,7 @@ pub fn array_file(
     let found = ArrayFile {
         path: folder.join(path.as_ref().map_or("", |path| path.get_ref())),
         array: array.as_ref().map(|array| array.get_ref().clone()),
+        array_key: table.path_of(names[1]),
         table: TableOptions::default(),
     };
     if path.is_none() {
