@@ -152,7 +152,7 @@ fn descent(name: &str, learned: &Learned) -> Vec<String> {
         status_name(learned.status).to_string(),
         significant(learned.objective),
         format!("{:.2}", codes.nnz() as f64 / codes.n_samples() as f64),
-        format!("{:.4}", learned.explained_variance),
+        four_decimals(learned.explained_variance),
         format!("{:.0e}", learned.coded.report.violation),
     ]
 }
@@ -189,13 +189,13 @@ fn evaluation(rows: &[EvaluationRow]) -> String {
     let mut lines = vec![header.map(str::to_string).to_vec()];
     for row in rows {
         let held_out = |number: fn(&Scores) -> f64| {
-            row.held_out.as_ref().map_or("-".to_string(), |scores| format!("{:.4}", number(scores)))
+            row.held_out.as_ref().map_or("-".to_string(), |scores| four_decimals(number(scores)))
         };
         lines.push(vec![
             row.features.to_string(),
             short(row.ridge),
             format!("{:.4}", row.training.accuracy),
-            format!("{:.4}", row.training.log_loss),
+            four_decimals(row.training.log_loss),
             held_out(|scores| scores.accuracy),
             held_out(|scores| scores.log_loss),
         ]);
@@ -214,6 +214,11 @@ pub fn significant(value: f64) -> String {
     }
     let digits = 5 - value.abs().log10().floor() as i32;
     if (0..=12).contains(&digits) { format!("{value:.*}", digits as usize) } else { format!("{value:.5e}") }
+}
+
+/// Four decimals, with an exponent where many digits would stand before them.
+fn four_decimals(value: f64) -> String {
+    if value.is_finite() && value.abs() >= 1e6 { format!("{value:.4e}") } else { format!("{value:.4}") }
 }
 
 /// Columns aligned: the first to the left, the rest to the right, the header's own alignment the same.
@@ -246,6 +251,13 @@ mod tests {
             [(51.289_999_9, "51.2900"), (0.0012345678, "0.00123457"), (123456789.0, "1.23457e8"), (0.0, "0")]
         {
             assert_eq!(significant(value), text);
+        }
+    }
+
+    #[test]
+    fn no_number_is_longer_than_its_digits() {
+        for (value, text) in [(0.54321, "0.5432"), (-1.5e150, "-1.5000e150"), (f64::INFINITY, "inf")] {
+            assert_eq!(four_decimals(value), text);
         }
     }
 
