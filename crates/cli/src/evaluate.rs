@@ -67,7 +67,7 @@ pub(crate) fn code(
 }
 
 /// The head learned with the task, on the training codes of both dictionaries: by the squared loss (the seed's
-/// comparison, whatever the loss) and by the configured loss.
+/// comparison, whatever the loss) and by the configured loss, which may be the same.
 pub(crate) fn compare(
     experiment: &Experiment,
     data: &Data,
@@ -92,7 +92,9 @@ pub(crate) fn compare(
             with_task: loss_of(lower, with_task)?,
         })
     };
-    Ok(vec![row(Loss::Squared)?, row(lower.loss)?])
+    let configured = row(lower.loss)?;
+    let squared = if lower.loss == Loss::Squared { configured } else { row(Loss::Squared)? };
+    Ok(vec![squared, configured])
 }
 
 /// Heads fitted on the samples themselves and on the codes of both dictionaries, where there are labels and held-out

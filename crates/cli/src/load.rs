@@ -22,6 +22,7 @@ use dictlearn::synthetic::make_sparse_coded_signal;
 use faer::{Mat, MatRef};
 use linalg::columns::{column, column_mut};
 use sources::{atom_weights, from_files};
+use std::path::PathBuf;
 
 /// Data ready to be learned from.
 #[derive(Clone, Debug)]
@@ -89,6 +90,8 @@ struct Raw {
     held_out: Vec<usize>,
     /// Whether features may be missing.
     missing: bool,
+    /// The file that says which.
+    mask: Option<PathBuf>,
     /// The features in words; empty where nothing is missing.
     column_names: Vec<String>,
 }
@@ -110,6 +113,7 @@ impl Raw {
             training,
             held_out,
             missing: false,
+            mask: None,
             column_names: Vec::new(),
         }
     }
@@ -185,7 +189,8 @@ fn preprocess(raw: Raw, experiment: &Experiment) -> Result<Data, LoadError> {
         }
         if let Error::Unobserved { column, n_samples } = error {
             let column = raw.column_names[column].clone();
-            return LoadError::Unobserved { origin: raw.origin.clone(), column, n_samples };
+            let (origin, mask) = (raw.origin.clone(), raw.mask.clone());
+            return LoadError::Unobserved { origin, mask, column, n_samples };
         }
         // The library counts within the part; the user in the file.
         let error = match error {
@@ -245,7 +250,11 @@ pub fn initial_dictionary(experiment: &Experiment, data: &Data) -> Result<Mat<f6
             atoms.require_finite()?;
             let array = atoms.array;
             let atoms = MatRef::from_column_major_slice(&array.data, array.columns, array.rows);
-            (Initialization::Given(atoms.to_owned()), file.path.display().to_string())
+            let origin = file.path.display().to_string();
+            if !experiment.learns() {
+                return given(atoms, experiment, data).map_err(|error| LoadError::Data { origin, error });
+            }
+            (Initialization::Given(atoms.to_owned()), origin)
         }
     };
     let (samples, k) = (data.training.view(), experiment.dictionary.n_components);
@@ -255,4 +264,18 @@ pub fn initial_dictionary(experiment: &Experiment, data: &Data) -> Result<Mat<f6
         Ok(atoms)
     });
     checked.map_err(|error| LoadError::Data { origin, error })
+}
+
+/// Atoms from which nothing is learned, as they are: nothing is scaled to a norm, so any of them may be zero.
+fn given(atoms: MatRef<'_, f64>, experiment: &Experiment, data: &Data) -> Result<Mat<f64>, Error> {
+    let mut nonzero = atoms.to_owned();
+    for j in 0..nonzero.ncols() {
+        if column(atoms, j).iter().all(|x| *x == 0.0) {
+            column_mut(nonzero.as_mut(), j).fill(1.0);
+        }
+    }
+    // Of the right shape and finite?
+    let k = experiment.dictionary.n_components;
+    Initialization::Given(nonzero).draw(data.training.view(), k, experiment.seed)?;
+    Ok(atoms.to_owned())
 }

@@ -43,6 +43,17 @@ pub fn violation_name(method: Method) -> &'static str {
     if method.minimizes_the_lower_level() { "KKT violation" } else { "violation" }
 }
 
+/// What to do about samples that are not converged.
+pub fn remedy(method: Method) -> &'static str {
+    match method {
+        Method::Error { .. } => {
+            "raise coding.max_iterations, or the error where it is below that of least squares"
+        }
+        Method::Omp { .. } => "raise the error, which is below that of least squares, or add n_nonzero",
+        _ => "raise coding.max_iterations",
+    }
+}
+
 /// The result of no step at all; codes and what follows from them are [`recode`]'s.
 pub(crate) fn unlearned(dictionary: MatRef<'_, f64>) -> Learned {
     Learned {

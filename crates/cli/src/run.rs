@@ -7,11 +7,11 @@ use crate::config::Experiment;
 use crate::config::experiment::{TaskStart, Unsupervised};
 use crate::evaluate::{Comparison, EvaluationRow, Recovery, code, compare, evaluate};
 use crate::load::{Data, LoadError, initial_dictionary};
-use crate::recode::{learning_method, recode, recodes, unlearned, violation_name};
+use crate::recode::{learning_method, recode, recodes, remedy, unlearned, violation_name};
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::CodingReport;
 use dictlearn::codes::{Code, Codes};
-use dictlearn::dictionary::{coherence, recovery};
+use dictlearn::dictionary::{Constraint, coherence, recovery};
 use dictlearn::error::Error;
 use dictlearn::learner::{DescentOptions, Learned, Learner, Progress, Record, Status};
 use dictlearn::objective::Objective;
@@ -122,14 +122,22 @@ impl Report {
                     stage.name()
                 ));
             } else if required && learned.status != Status::Converged {
-                found.push(format!("{}: tolerance not reached in max_iterations steps", stage.name()));
+                let table = match stage {
+                    Stage::Learn => "learn",
+                    Stage::Task => "task.learn",
+                };
+                found.push(format!(
+                    "{}: tolerance not reached in max_iterations steps: raise {table}.max_iterations or {table}.tolerance",
+                    stage.name()
+                ));
             }
         }
         let CodingReport { not_converged, n_samples, violation, .. } = self.coding;
         if experiment.coding.require_convergence && not_converged > 0 {
-            let name = violation_name(experiment.coding.options.method);
+            let method = experiment.coding.options.method;
+            let (name, remedy) = (violation_name(method), remedy(method));
             found.push(format!(
-                "coding: {not_converged} of {n_samples} samples not converged (largest relative {name} {violation:.1e})"
+                "coding: {not_converged} of {n_samples} samples not converged (largest relative {name} {violation:.1e}): {remedy}"
             ));
         }
         found
@@ -216,7 +224,9 @@ impl Runner<'_> {
         descent: &DescentOptions,
     ) -> Result<Learned, RunError> {
         let Experiment { coding, dictionary, seed, .. } = self.experiment;
-        let (constraint, weights) = (dictionary.constraint, self.data.atom_weights.clone());
+        let weights = self.data.atom_weights.clone();
+        // Without a step it does not hold; this one takes every dictionary, also one with zero atoms.
+        let constraint = if self.experiment.learns() { dictionary.constraint } else { Constraint::UnitBall };
         let coder = CoderOptions { method: learning_method(coding.options.method), ..coding.options };
         let learner = Learner { lower: coding.lower, weights, coder, constraint };
         self.monitor.stage(stage, descent.max_iterations);

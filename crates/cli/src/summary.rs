@@ -4,7 +4,7 @@ use crate::config::Experiment;
 use crate::evaluate::{Comparison, EvaluationRow, Recovery};
 use crate::load::Data;
 use crate::run::Report;
-use crate::terminal::{loss_name, status_name};
+use crate::terminal::{codes_name, status_name};
 use dictlearn::coder::CodingReport;
 use dictlearn::evaluation::Scores;
 use dictlearn::learner::Learned;
@@ -21,7 +21,7 @@ pub struct Summary {
     shapes: Shapes,
     without_task: Descent,
     with_task: Option<Descent>,
-    /// Task loss of the head learned with the task, without ridge, on codes by two losses.
+    /// Task loss of the head learned with the task, without ridge, on codes by the squared and by the configured loss.
     task_losses: Vec<TaskLoss>,
     evaluation: Vec<Evaluation>,
     recovery: Option<RecoveryOf>,
@@ -136,7 +136,7 @@ impl Summary {
             },
             without_task: Descent::new(&report.learned, method),
             with_task: report.task.as_ref().map(|learned| Descent::new(learned, method)),
-            task_losses: report.comparisons.iter().map(TaskLoss::from).collect(),
+            task_losses: report.comparisons.iter().map(|row| TaskLoss::new(row, method)).collect(),
             evaluation: report.evaluation.iter().map(Evaluation::from).collect(),
             recovery: report.recovery.map(|(without_task, with_task)| RecoveryOf {
                 without_task: without_task.into(),
@@ -179,10 +179,10 @@ impl Coding {
     }
 }
 
-impl From<&Comparison> for TaskLoss {
-    fn from(row: &Comparison) -> Self {
+impl TaskLoss {
+    fn new(row: &Comparison, method: Method) -> Self {
         Self {
-            codes_by: loss_name(row.loss),
+            codes_by: codes_name(row.loss, method),
             without_task: row.without_task,
             with_task: row.with_task,
             with_task_is_smaller: row.with_task < row.without_task,

@@ -4,9 +4,10 @@
 //! the last place print the same.
 
 use crate::config::Experiment;
+use crate::config::keys::short;
 use crate::evaluate::{Comparison, EvaluationRow};
 use crate::load::Data;
-use crate::recode::{learning_method, recodes, violation_name};
+use crate::recode::{learning_method, recodes, remedy, violation_name};
 use crate::run::Report;
 use dictlearn::evaluation::Scores;
 use dictlearn::learner::{Learned, Status};
@@ -28,7 +29,7 @@ pub fn summary(experiment: &Experiment, data: &Data, report: &Report) -> String 
         out.push('\n');
     }
     if !report.comparisons.is_empty() {
-        out.push_str(&comparisons(&report.comparisons));
+        out.push_str(&comparisons(&report.comparisons, experiment.coding.options.method));
     }
     if !report.evaluation.is_empty() {
         out.push_str(&evaluation(&report.evaluation));
@@ -53,7 +54,7 @@ fn headline(experiment: &Experiment, data: &Data) -> String {
         _ => format!(", codes by {}", method_name(method)),
     };
     let regularization =
-        experiment.regularization().map_or(String::new(), |x| format!(", regularization {x}"));
+        experiment.regularization().map_or(String::new(), |x| format!(", regularization {}", short(x)));
     let signs = if lower.non_negative { ", codes >= 0" } else { "" };
     let weighted = if data.atom_weights.is_some() { ", weighted atoms" } else { "" };
     format!(
@@ -68,8 +69,8 @@ fn headline(experiment: &Experiment, data: &Data) -> String {
 pub fn loss_name(loss: Loss) -> String {
     match loss {
         Loss::Squared => "squared loss".to_string(),
-        Loss::Power { exponent } => format!("power loss (exponent {exponent})"),
-        Loss::Huber { delta } => format!("huber loss (delta {delta})"),
+        Loss::Power { exponent } => format!("power loss (exponent {})", short(exponent)),
+        Loss::Huber { delta } => format!("huber loss (delta {})", short(delta)),
     }
 }
 
@@ -81,23 +82,23 @@ pub fn method_name(method: Method) -> String {
             name.to_string()
         }
         Method::Omp { n_nonzero: Some(most), error: Some(error) } => {
-            format!("{name} (n_nonzero {most}, error {error})")
+            format!("{name} (n_nonzero {most}, error {})", short(error))
         }
         Method::Omp { n_nonzero: Some(most), .. } => format!("{name} (n_nonzero {most})"),
-        Method::Omp { error, .. } => format!("{name} (error {})", error.unwrap_or(0.0)),
-        Method::L1Ball { radius } => format!("{name} (radius {radius})"),
-        Method::Error { error } => format!("{name} (error {error})"),
+        Method::Omp { error, .. } => format!("{name} (error {})", short(error.unwrap_or(0.0))),
+        Method::L1Ball { radius } => format!("{name} (radius {})", short(radius)),
+        Method::Error { error } => format!("{name} (error {})", short(error)),
     }
 }
 
-/// What to do about samples that are not converged.
-fn remedy(method: Method) -> &'static str {
+/// Which codes of which loss, in words: a method that minimises no lower level says it all.
+pub fn codes_name(loss: Loss, method: Method) -> String {
     match method {
-        Method::Error { .. } => {
-            "raise coding.max_iterations, or the error where it is below that of least squares"
+        Method::ActiveSet => loss_name(loss),
+        Method::Homotopy | Method::CoordinateDescent => {
+            format!("{} by {}", loss_name(loss), method_name(method))
         }
-        Method::Omp { .. } => "raise the error, which is below that of least squares, or add n_nonzero",
-        _ => "raise coding.max_iterations",
+        _ => method_name(method),
     }
 }
 
@@ -151,12 +152,12 @@ fn descent(name: &str, learned: &Learned) -> Vec<String> {
         status_name(learned.status).to_string(),
         significant(learned.objective),
         format!("{:.2}", codes.nnz() as f64 / codes.n_samples() as f64),
-        format!("{:.4}", learned.explained_variance),
+        four_decimals(learned.explained_variance),
         format!("{:.0e}", learned.coded.report.violation),
     ]
 }
 
-fn comparisons(rows: &[Comparison]) -> String {
+fn comparisons(rows: &[Comparison], method: Method) -> String {
     let mut out =
         "\nTask loss of the head learned with the task (a sum, without ridge), on codes of the dictionary\n"
             .to_string();
@@ -166,10 +167,13 @@ fn comparisons(rows: &[Comparison]) -> String {
         "with task".to_string(),
         String::new(),
     ]];
-    for row in rows {
+    for (i, row) in rows.iter().enumerate() {
+        if rows[..i].iter().any(|earlier| earlier.loss == row.loss) {
+            continue;
+        }
         let verdict = if row.with_task < row.without_task { "is smaller" } else { "is not smaller" };
         lines.push(vec![
-            loss_name(row.loss),
+            codes_name(row.loss, method),
             significant(row.without_task),
             significant(row.with_task),
             format!("with task {verdict}"),
@@ -185,13 +189,13 @@ fn evaluation(rows: &[EvaluationRow]) -> String {
     let mut lines = vec![header.map(str::to_string).to_vec()];
     for row in rows {
         let held_out = |number: fn(&Scores) -> f64| {
-            row.held_out.as_ref().map_or("-".to_string(), |scores| format!("{:.4}", number(scores)))
+            row.held_out.as_ref().map_or("-".to_string(), |scores| four_decimals(number(scores)))
         };
         lines.push(vec![
             row.features.to_string(),
-            format!("{}", row.ridge),
+            short(row.ridge),
             format!("{:.4}", row.training.accuracy),
-            format!("{:.4}", row.training.log_loss),
+            four_decimals(row.training.log_loss),
             held_out(|scores| scores.accuracy),
             held_out(|scores| scores.log_loss),
         ]);
@@ -210,6 +214,11 @@ pub fn significant(value: f64) -> String {
     }
     let digits = 5 - value.abs().log10().floor() as i32;
     if (0..=12).contains(&digits) { format!("{value:.*}", digits as usize) } else { format!("{value:.5e}") }
+}
+
+/// Four decimals, with an exponent where many digits would stand before them.
+fn four_decimals(value: f64) -> String {
+    if value.is_finite() && value.abs() >= 1e6 { format!("{value:.4e}") } else { format!("{value:.4}") }
 }
 
 /// Columns aligned: the first to the left, the rest to the right, the header's own alignment the same.
@@ -246,10 +255,34 @@ mod tests {
     }
 
     #[test]
+    fn no_number_is_longer_than_its_digits() {
+        for (value, text) in [(0.54321, "0.5432"), (-1.5e150, "-1.5000e150"), (f64::INFINITY, "inf")] {
+            assert_eq!(four_decimals(value), text);
+        }
+    }
+
+    #[test]
     fn the_verdict_is_that_of_the_numbers() {
         let row = |with_task| Comparison { loss: Loss::Squared, without_task: 1.0, with_task };
-        assert!(comparisons(&[row(0.5)]).contains("with task is smaller"));
-        assert!(comparisons(&[row(1.5)]).contains("with task is not smaller"));
-        assert!(comparisons(&[row(1.0)]).contains("with task is not smaller"));
+        let text = |with_task| comparisons(&[row(with_task)], Method::ActiveSet);
+        assert!(text(0.5).contains("with task is smaller"));
+        assert!(text(1.5).contains("with task is not smaller"));
+        assert!(text(1.0).contains("with task is not smaller"));
+    }
+
+    #[test]
+    fn equal_comparisons_are_one_row_that_names_the_method() {
+        let row = Comparison { loss: Loss::Squared, without_task: 1.0, with_task: 0.5 };
+        for (method, name) in [
+            (Method::ActiveSet, "squared loss"),
+            (Method::Homotopy, "squared loss by homotopy"),
+            (Method::Error { error: 1e-150 }, "error (error 1e-150)"),
+        ] {
+            let text = comparisons(&[row, row], method);
+            let rows: Vec<&str> = text.lines().filter(|line| line.contains("is smaller")).collect();
+            assert!(rows.len() == 1 && rows[0].starts_with(&format!("  {name}  ")), "{text}");
+        }
+        let other = Comparison { loss: Loss::Huber { delta: 1e-5 }, ..row };
+        assert_eq!(comparisons(&[row, other], Method::ActiveSet).matches("is smaller").count(), 2);
     }
 }

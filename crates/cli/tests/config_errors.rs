@@ -261,6 +261,14 @@ fn methods() {
             ),
             ("limit of a pursuit", with("method = { omp = {} }\n")),
             ("radius", with("method = { l1_ball = {} }\n")),
+            ("a weight", with("weights = [1, 2, 0, 1, -1e-200, 1, 1]\n")),
+            (
+                "a ridge relative to nothing",
+                edited(
+                    "regularization = 0.1",
+                    "method = { l1_ball = { radius = 1 } }\nelastic_penalty = 0.1\n[learn]\nmax_iterations = 0",
+                ),
+            ),
             (
                 "regularization to learn by",
                 edited(
@@ -296,6 +304,11 @@ fn overrides() {
             ("not a value", set(&["coding.loss={ huber = "])),
             ("line break", set(&["seed=1\nname=\"x\""])),
             ("through a value", set(&["coding.regularization.relative=1"])),
+            ("through a choice", set(&["coding.loss=squared", "coding.loss.huber.delta=1e-9"])),
+            (
+                "over another choice",
+                set(&["coding.method.error={ error = 1 }", "coding.method.omp.n_nonzero=3"]),
+            ),
             ("conflict with the file", set(&["data.synthetic.n_samples=5"])),
             ("missing table created", set(&["learn.batch_size=5"])),
         ],

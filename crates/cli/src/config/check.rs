@@ -149,7 +149,7 @@ impl<'f, 't> Table<'f, 't> {
             (None, table) if !table.is_empty() => format!("add a table [{table}] with"),
             _ => "add".to_owned(),
         };
-        let (example, meaning, accepted) = (example(key), key.meaning, key.accepts.sentence());
+        let (example, meaning, accepted) = (example(key), key.gist(), key.accepts.sentence());
         let problem = Problem::new(title)
             .at(self.span.clone(), format!("`{name}` is missing in this table"))
             .help(format!("{add} `{name} = {example}` ({meaning}: {accepted})"));
@@ -202,5 +202,5 @@ fn remedy(key: &Key) -> String {
         Default::Value(default) => format!("without the key it is {default}"),
         Default::Unset(words) => format!("without the key: {words}"),
     };
-    format!("{}; {without}", key.meaning)
+    format!("{}; {without}", key.gist())
 }

@@ -46,7 +46,8 @@ impl Layout {
         let mut document = DeTable::parse(&self.file).map_err(|error| syntax(&error))?.into_inner();
         for set in &self.overrides {
             let (path, value) = set.parse()?;
-            insert(&mut document, "", &path, value)?;
+            let written = set.value.as_ref().map_or("..", |(_, text)| text);
+            insert(&mut document, "", &path, value, written)?;
         }
         check_tables(&document, "")?;
         Ok(document)
@@ -136,14 +137,23 @@ fn step_into<'t>(value: Spanned<DeValue<'t>>, name: &Name<'t>) -> Spanned<DeValu
     .unwrap_or_else(|| Spanned::new(span, DeValue::Table(DeTable::new())))
 }
 
-/// Sets the value at a path, creating the tables on the way; `prefix` is the path of `table`.
+/// Sets the value at a path, creating the tables on the way; `prefix` is the path of `table`, `written` the value's text.
 fn insert<'t>(
     table: &mut DeTable<'t>,
     prefix: &str,
     path: &[Name<'t>],
     value: Spanned<DeValue<'t>>,
+    written: &str,
 ) -> Result<(), Problem> {
     let (name, rest) = path.split_first().expect("a path that ends in a value has at least one name");
+    let chosen = table.iter().next().filter(|_| is_choice(prefix));
+    if let (Some((other, _)), false) = (chosen, table.contains_key(name.get_ref().as_ref())) {
+        let title = format!("--set adds `{}` to `{prefix}`, which is `{}`", name.get_ref(), other.get_ref());
+        return Err(Problem::new(title)
+            .at(Some(name.span()), "a second choice")
+            .at(Some(other.span()), "the first")
+            .help(whole_value(prefix, path, written)));
+    }
     if rest.is_empty() {
         // A map keeps the old key, and with it the old place: take it out first.
         table.remove(name.get_ref().as_ref());
@@ -156,18 +166,33 @@ fn insert<'t>(
         .or_insert_with(|| Spanned::new(name.span(), DeValue::Table(DeTable::new())));
     let found = next.span();
     match next.get_mut() {
-        DeValue::Table(inner) => insert(inner, &here, rest, value),
+        DeValue::Table(inner) => insert(inner, &here, rest, value, written),
         other => {
             let so_far = format!("{} so far", with_article(other.type_str()));
             let problem = Problem::new(format!("--set goes through `{here}`, which is no table"))
                 .at(Some(name.span()), so_far)
                 .at(Some(found), "its value");
             Err(match keys::find(&here) {
-                Some(key) => problem.help(format!("`{here}` accepts {}", key.accepts.sentence())),
+                Some(key) => {
+                    let problem = problem.help(format!("`{here}` accepts {}", key.accepts.sentence()));
+                    if is_choice(&here) { problem.help(whole_value(&here, rest, written)) } else { problem }
+                }
                 None => problem.help("set the whole value, or take it out of the file"),
             })
         }
     }
+}
+
+/// Whether one of several choices stands at a path, which may have parameters.
+fn is_choice(path: &str) -> bool {
+    keys::find(path).is_some_and(|key| matches!(key.accepts, keys::Accepts::OneOf(_)))
+}
+
+/// The remedy where a parameter of one choice is set over another choice.
+fn whole_value(choice: &str, path: &[Name<'_>], written: &str) -> String {
+    let wrap = |inner: String, name: &Name<'_>| format!("{{ {} = {inner} }}", name.get_ref());
+    let value = path.iter().rev().fold(written.to_owned(), wrap);
+    format!("to replace it: --set '{choice}={value}'")
 }
 
 /// Refuses values where the config has tables; deserialising would take an array for a table.

@@ -92,7 +92,7 @@ fn accepted(path: &str) -> Option<String> {
 }
 
 fn meaning(path: &str) -> &'static str {
-    keys::find(path).or_else(|| keys::find(path.rsplit_once('.')?.0)).map_or("", |key| key.meaning)
+    keys::find(path).or_else(|| keys::find(path.rsplit_once('.')?.0)).map_or("", keys::Key::gist)
 }
 
 fn quoted(names: &[&str]) -> String {

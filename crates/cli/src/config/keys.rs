@@ -115,13 +115,13 @@ pub const KEYS: &[Key] = {
     unset("data.file.labels", DATA_PATH, "no labels", "one label per sample, for tasks, evaluation and stratified splits"),
     unset("data.file.labels_array", ARRAY_NAME, "the only array", "array that holds the labels"),
     unset("data.file.label_column", Other("string or integer", "a column's name, or its index from 0"), "no label column", "column of the samples' .csv that holds the labels"),
-    value("data.file.header", OneOf("\"auto\" | \"yes\" | \"no\""), "\"auto\"", "whether the first line of a .csv names the columns"),
+    value("data.file.header", OneOf("\"auto\" | \"yes\" | \"no\""), "\"auto\"", "whether the first line of a .csv names the columns; auto: it does if none of its fields is a number and one is not empty, it is data if all are numbers or empty, and a mixture is an error. The same for all .csv files of the config"),
     value("data.file.delimiter", Other("string", "one ASCII character other than a quote or a line break"), "\",\"", "what separates the fields of a .csv"),
     unset("data.file.positive", Other("list of numbers", "finite numbers, at least one, each at most once"), "the larger of exactly two values", "label values of class 1"),
     unset("data.file.weights", DATA_PATH, "all 1", "weight of each sample in the upper level, not negative"),
     unset("data.file.weights_array", ARRAY_NAME, "the only array", "array that holds the weights"),
-    value("data.file.missing", OneOf("\"refuse\" | \"nan\""), "\"refuse\"", "what NaN (in a .csv also an empty field) in the samples is: an error, or a missing feature, which no loss, mean or norm counts"),
-    unset("data.file.mask", DATA_PATH, "nothing is masked", "array of the samples' shape: 1 or true where a feature is observed, 0 or false where it is missing, whatever the samples hold there"),
+    value("data.file.missing", OneOf("\"refuse\" | \"nan\""), "\"refuse\"", "what NaN (in a .csv also an empty field) in the samples is: an error, or a missing feature, which no loss, mean or norm counts. A sample with nothing observed has the code 0 (and `unit_norm` refuses it); a blank line is skipped, but an error in a table of one column with missing features"),
+    unset("data.file.mask", DATA_PATH, "nothing is masked", "array of the samples' shape: 1 or true where a feature is observed, 0 or false where it is missing, whatever the samples hold there; in a .csv true and false in any case"),
     unset("data.file.mask_array", ARRAY_NAME, "the only array", "array that holds the mask"),
     value("data.file.test_fraction", Number(BELOW_ONE), "0.0", "share of the samples held out, stratified by label where there are labels"),
     value("data.preprocessing.scale", NonZero, "1.0", "factor of every sample; applied first"),
@@ -129,18 +129,18 @@ pub const KEYS: &[Key] = {
     value("data.preprocessing.unit_norm", Boolean, "false", "divide each sample by the Euclidean norm of its observed features; applied last"),
     required("dictionary.n_components", Integer(1, MOST), "100", "atoms to learn"),
     value("dictionary.init", OneOf("\"svd\" | \"samples\" | \"random\" | { file = \"d.npy\" } | { file = { path = \"d.npz\", array = \"D\" } }"), "\"svd\"", "where the dictionary starts: leading right singular vectors of the samples, random samples (missing features have the mean of the observed values in both), Gaussian atoms, or a file"),
-    unset("dictionary.init.file", ATOM_PATH, "another start", "atoms to start from, one a row; short for `{ path = .. }`"),
+    unset("dictionary.init.file", ATOM_PATH, "another start", "atoms to start from, one a row, short for `{ path = .. }`. They are used as they are, the constraint holds from the first step on: where nothing is learned they keep their norms and may be zero"),
     unset("dictionary.init.file.path", ATOM_PATH, "another start", "atoms to start from, one a row"),
     unset("dictionary.init.file.array", ARRAY_NAME, "the only array", "array that holds the atoms"),
-    value("dictionary.constraint", OneOf("\"unit_sphere\" | \"unit_ball\" | \"frobenius_sphere\""), "\"unit_sphere\"", "set of dictionaries: every atom has norm 1, every atom has norm at most 1, or the whole matrix has norm 1"),
+    value("dictionary.constraint", OneOf("\"unit_sphere\" | \"unit_ball\" | \"frobenius_sphere\""), "\"unit_sphere\"", "set of dictionaries: every atom has norm 1, every atom has norm at most 1, or the whole matrix has norm 1. It holds from the first step on: atoms of `init.file` are used as they are until then"),
     value("coding.loss", OneOf("\"squared\" | { huber = { delta = 0.01 } } | { power = { exponent = 2.1 } }"), "\"squared\"", "loss of a residual entry r, summed: r^2/2, Huber (r^2/2 up to delta, linear beyond), or |r|^exponent without a factor"),
     required("coding.loss.huber.delta", Number(POSITIVE), "0.01", "residual size from which on the loss is linear, in the unit of the samples"),
     required("coding.loss.power.exponent", Number(interval(2.0, true, 10.0, true)), "2.1", "power of the absolute residual"),
     value("coding.method", METHODS, "\"active_set\"", "which code is meant, and how it is found. The first three minimise the lower level: many coefficients at once, along the exact path from the code 0, or one coefficient after the other (slow where atoms are correlated). The others are other codes; threshold is soft(d_j . x, regularization w_j) / (1 + ridge). All but active_set and coordinate_descent take the squared loss alone"),
     unset("coding.method.omp.n_nonzero", Integer(1, MOST), "`error` alone", "orthogonal matching pursuit stops at this many atoms; at most `dictionary.n_components`"),
-    unset("coding.method.omp.error", Number(NOT_NEGATIVE), "`n_nonzero` alone", "orthogonal matching pursuit stops where |x - D c|^2 (no factor 1/2) is at most this"),
+    unset("coding.method.omp.error", Number(NOT_NEGATIVE), "`n_nonzero` alone", "orthogonal matching pursuit stops where the squared norm of the residual, |x - D c|^2 (no factor 1/2), is at most this"),
     required("coding.method.l1_ball.radius", Number(NOT_NEGATIVE), "1.0", "minimise the loss (and ridge) subject to sum_j w_j |c_j| at most this, in the unit of the codes"),
-    required("coding.method.error.error", Number(NOT_NEGATIVE), "0.01", "minimise sum_j w_j |c_j| subject to |x - D c|^2 (no factor 1/2) at most this"),
+    required("coding.method.error.error", Number(NOT_NEGATIVE), "0.01", "bound on the squared norm of the residual: minimise sum_j w_j |c_j| subject to |x - D c|^2 (no factor 1/2) at most this"),
     required("coding.regularization", Number(NOT_NEGATIVE), "0.1", "weight of the l1 norm of a code"),
     value("coding.elastic_penalty", Number(NOT_NEGATIVE), "0.0", "ridge relative to `regularization`: adds regularization elastic_penalty/2 |c|^2"),
     value("coding.l2_regularization", Number(NOT_NEGATIVE), "0.0", "absolute ridge: adds l2_regularization/2 |c|^2"),
@@ -149,8 +149,8 @@ pub const KEYS: &[Key] = {
     unset("coding.weights.file", ATOM_PATH, "the list, or all 1", "weights in a file, one per atom; short for `{ path = .. }`"),
     unset("coding.weights.file.path", ATOM_PATH, "the list, or all 1", "weights in a file, one per atom"),
     unset("coding.weights.file.array", ARRAY_NAME, "the only array", "array that holds the weights"),
-    value("coding.tolerance", Number(interval(1e-14, true, 1e-2, true)), "1e-10", "largest accepted KKT violation of a code, relative to `regularization`"),
-    value("coding.max_iterations", Integer(1, NO_BOUND), "1000", "iterations per sample at most"),
+    value("coding.tolerance", Number(interval(1e-14, true, 1e-2, true)), "1e-10", "largest accepted violation of a code. For active_set, homotopy and coordinate_descent that of the KKT conditions, relative to `regularization`; for l1_ball and error the same relative to the multiplier of the constraint (to the largest correlation |d_j . x| where the multiplier is below 1e-5 of it), and that of the constraint itself; for omp that of the least squares on its atoms, relative to the largest correlation; codes by threshold have none"),
+    value("coding.max_iterations", Integer(1, NO_BOUND), "1000", "iterations per sample at most: rounds of active_set and coordinate_descent, steps of the path of homotopy, l1_ball and error; omp and threshold ignore it"),
     value("coding.require_convergence", Boolean, "false", "end with exit code 3 when a sample is not converged"),
     value("learn.objective", OneOf("\"reconstruction\" | \"full\""), "\"reconstruction\"", "what the dictionary minimises: the loss of the residuals, or the whole lower-level objective"),
     value("learn.max_iterations", Integer(0, NO_BOUND), "100", "steps at most; a mini-batch is one step"),
@@ -177,10 +177,10 @@ pub const KEYS: &[Key] = {
     value("learn.sgd.schedule.cosine.last", Number(NOT_NEGATIVE), "0.0", "falls from step to this along half a cosine over `max_iterations`"),
     required("learn.sgd.schedule.inverse_time.t0", Number(POSITIVE), "100.0", "step min(1, t0/t), t0 in iterations"),
     value("task.start", OneOf("\"init\" | \"learned\""), "\"init\"", "dictionary from which the task starts: that of `dictionary.init`, or the one learned without the task"),
-    value("task.logistic.l2", Number(NOT_NEGATIVE), "0.001", "ridge of the head, l2/2 (|w|^2 + b^2), counted once whatever the batch"),
+    value("task.logistic.l2", Number(NOT_NEGATIVE), "0.001", "ridge of the head with weights v and intercept b, l2/2 (|v|^2 + b^2), counted once whatever the batch"),
     value("task.logistic.penalize_intercept", Boolean, "false", "whether b^2 is part of the ridge"),
     value("evaluation.folds", Integer(2, NO_BOUND), "3", "cross-validation folds inside the training part that choose the ridge of a head"),
-    value("evaluation.ridges", Other("list of numbers", "numbers > 0, at least one"), "[0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0]", "ridges to choose from, l2/2 |w|^2"),
+    value("evaluation.ridges", Other("list of numbers", "numbers > 0, at least one"), "[0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0]", "ridges to choose from, l2/2 |v|^2"),
     value("output.codes", OneOf("\"csr\" | \"dense\" | \"none\""), "\"csr\"", "how codes are written: compressed sparse rows, dense, or not at all"),
     ]
 };
@@ -206,10 +206,17 @@ impl Interval {
     }
 }
 
-/// A bound as one writes it: no `.0` on integers, exponents where they are shorter.
-fn short(x: f64) -> String {
+/// A number as one writes it: no `.0` on integers, exponents where they are shorter.
+pub fn short(x: f64) -> String {
     let text = format!("{x:?}");
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
+impl Key {
+    /// The meaning without its details, for an error: its first sentence.
+    pub fn gist(&self) -> &'static str {
+        self.meaning.split(". ").next().unwrap_or(self.meaning)
+    }
 }
 
 impl Accepts {

@@ -118,7 +118,7 @@ pub struct File {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Header {
-    /// It does when one of its fields is no number.
+    /// It does when none of its fields is a number.
     Auto,
     /// It does.
     Yes,

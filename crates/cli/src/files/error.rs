@@ -214,13 +214,20 @@ pub enum NpzError {
     #[error("holds no arrays (a .npz is a zip of .npy files); save it with numpy.savez")]
     NoArrays,
     /// Several arrays and no name.
-    #[error("holds {count} arrays, so one must be named: {available}")]
+    #[error("holds {count} arrays, so one must be named{}: {available}", if key.is_empty() { String::new() } else { format!(" with {key}") })]
     NameNeeded {
+        /// The key that names it, where the file stands in a config; else empty.
+        key: String,
         /// Number of arrays.
         count: usize,
         /// Their names, quoted.
         available: String,
     },
+    /// The arrays of a sparse matrix of SciPy and no name.
+    #[error(
+        "this is a sparse matrix of scipy; save a dense array, as in numpy.save(\"x.npy\", matrix.toarray())"
+    )]
+    SparseMatrix,
     /// No array of that name.
     #[error("no array {name:?}{suggestion}; available: {available}")]
     NoSuchArray {
@@ -305,6 +312,32 @@ pub enum CsvError {
         found: String,
         /// Empty, or a guess at the cause.
         hint: &'static str,
+    },
+    /// A first row of words and numbers.
+    #[error(
+        "line {line}, column {column}: {found} is not a number (columns count from 0), but {number} in the same line is: \
+         set data.file.header = \"yes\" if the line names the columns, or \"no\" if it is data{hint}"
+    )]
+    HeaderOrData {
+        /// 1-based line in the file.
+        line: u64,
+        /// 0-based index of the word.
+        column: usize,
+        /// The word, quoted.
+        found: String,
+        /// The number, quoted.
+        number: String,
+        /// Empty, or how a missing feature is written.
+        hint: &'static str,
+    },
+    /// A blank line in a table of one column whose empty cells are NaN.
+    #[error(
+        "line {line} is blank: in a table of one column that could be a missing feature or nothing; write nan or \"\", \
+         or remove the line"
+    )]
+    BlankLine {
+        /// 1-based line in the file.
+        line: u64,
     },
     /// A label column asked for by a name that is not in the header.
     #[error("no column {name:?}{suggestion}; available: {available}")]

@@ -53,7 +53,16 @@ fn choose(arrays: &[(usize, String)], wanted: Option<&str>) -> Result<(usize, St
     match (arrays, wanted) {
         ([], _) => Err(NpzError::NoArrays),
         ([only], None) => Ok(only.clone()),
-        (_, None) => Err(NpzError::NameNeeded { count: names.len(), available: name_list(&names) }),
+        // What `scipy.sparse.save_npz` writes, whatever the format.
+        (_, None)
+            if ["format", "shape", "data"].iter().all(|part| names.iter().any(|name| *name == part)) =>
+        {
+            Err(NpzError::SparseMatrix)
+        }
+        (_, None) => {
+            let (key, available) = (String::new(), name_list(&names));
+            Err(NpzError::NameNeeded { key, count: names.len(), available })
+        }
         (_, Some(wanted)) => {
             arrays.iter().find(|(_, name)| name == wanted).cloned().ok_or_else(|| NpzError::NoSuchArray {
                 name: wanted.to_owned(),

@@ -18,6 +18,8 @@ pub struct ArrayFile {
     pub path: PathBuf,
     /// Name of the array in a `.npz`; not needed if it holds one.
     pub array: Option<String>,
+    /// The key of a config that names this array, for messages; may be empty.
+    pub array_key: String,
     /// For a `.csv`.
     pub table: TableOptions,
 }
@@ -106,7 +108,15 @@ fn values(file: &ArrayFile) -> Result<(Option<String>, Values), ReadError> {
         return Ok((None, values));
     }
     let named = npz::read(reader, size, file.array.as_deref());
-    let (name, values) = named.map_err(|problem| ReadError::Npz { path, problem })?;
+    let (name, values) = named.map_err(|problem| {
+        let problem = match problem {
+            NpzError::NameNeeded { count, available, .. } => {
+                NpzError::NameNeeded { key: file.array_key.clone(), count, available }
+            }
+            problem => problem,
+        };
+        ReadError::Npz { path, problem }
+    })?;
     Ok((Some(name), values))
 }
 

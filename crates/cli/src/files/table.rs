@@ -1,9 +1,10 @@
 //! Tables of numbers in `.csv` files, with an optional header and an optional column of labels.
 //!
-//! The first row is a header if any of its cells is not a number (or by order of [`HeaderRow`]). Quotes and line ends
-//! follow RFC 4180, white space around cells is dropped, blank lines are skipped, a UTF-8 mark at the start too.
-//! `nan` and `inf` are numbers here; [`Samples::require_finite`](super::array::Samples::require_finite) refuses them. An
-//! empty cell is an error, or NaN where that is asked for (but a line of one empty cell is a blank line).
+//! The first row is a header if none of its cells is a number and one of them holds something; a number next to a word is
+//! an error (or [`HeaderRow`] decides). Quotes and line ends follow RFC 4180, white space around cells is dropped, blank
+//! lines are skipped, a UTF-8 mark at the start too. `nan` and `inf` are numbers here;
+//! [`Samples::require_finite`](super::array::Samples::require_finite) refuses them. An empty cell is an error, or NaN where
+//! that is asked for: then a blank line in a table of one column could be either, and is an error.
 //! Cost: one pass over the text, which is held in memory.
 
 use super::array::{Array, name_list, quoted, suggestion};
@@ -20,18 +21,26 @@ pub struct TableOptions {
     pub label: Option<Column>,
     /// Whether an empty cell is NaN; default: it is an error.
     pub empty_is_nan: bool,
+    /// Whether `true` and `false`, in any case, are 1 and 0; default: they are words.
+    pub truth_values: bool,
 }
 
 impl Default for TableOptions {
     fn default() -> Self {
-        Self { delimiter: b',', header: HeaderRow::Auto, label: None, empty_is_nan: false }
+        Self {
+            delimiter: b',',
+            header: HeaderRow::Auto,
+            label: None,
+            empty_is_nan: false,
+            truth_values: false,
+        }
     }
 }
 
 /// Whether the first row names the columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HeaderRow {
-    /// It does if any of its cells is not a number.
+    /// It does if none of its cells is a number and one of them is not empty; numbers next to words are an error.
     #[default]
     Auto,
     /// It does.
@@ -106,7 +115,10 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
     let first_line = rows.next(&mut record).ok_or(CsvError::Empty { after: "" })?;
     let columns = record.len();
     let (mut next, mut column_names) = (Some(first_line), Vec::new());
-    if is_header(&record, options) {
+    if columns == 1 && options.empty_is_nan {
+        blank_line(text).map_or(Ok(()), |line| Err(CsvError::BlankLine { line }))?;
+    }
+    if is_header(&record, first_line, options)? {
         column_names.extend(record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()));
         next = rows.next(&mut record);
     }
@@ -117,7 +129,9 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
             return Err(CsvError::Ragged { line, found, expected: columns, first_line, hint });
         }
         for (j, cell) in record.iter().enumerate() {
-            data.push(number(cell, options).ok_or_else(|| not_a_number(line, j, &column_names, cell))?);
+            data.push(
+                number(cell, options).ok_or_else(|| not_a_number(line, j, &column_names, cell, options))?,
+            );
         }
         lines.push(line);
         next = rows.next(&mut record);
@@ -129,12 +143,44 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
     Ok(Table { array, labels: None, column_names, lines })
 }
 
-fn is_header(first: &csv::ByteRecord, options: &TableOptions) -> bool {
+/// Whether the first row names the columns: never a row of numbers and empty cells, whatever an empty cell means.
+fn is_header(first: &csv::ByteRecord, line: u64, options: &TableOptions) -> Result<bool, CsvError> {
     match options.header {
-        HeaderRow::Auto => first.iter().any(|cell| number(cell, options).is_none()),
-        HeaderRow::Present => true,
-        HeaderRow::Absent => false,
+        HeaderRow::Present => return Ok(true),
+        HeaderRow::Absent => return Ok(false),
+        HeaderRow::Auto => {}
     }
+    let find = |is_number: bool| {
+        first.iter().position(|cell| !cell.is_empty() && number(cell, options).is_some() == is_number)
+    };
+    match (find(true), find(false)) {
+        (Some(number), Some(word)) => {
+            let [found, number] = [word, number].map(|j| quoted(&first[j]));
+            Err(CsvError::HeaderOrData {
+                line,
+                column: word,
+                found,
+                number,
+                hint: missing_hint(&first[word], options),
+            })
+        }
+        (_, word) => Ok(word.is_some()),
+    }
+}
+
+/// 1-based line of the first line without a character.
+fn blank_line(text: &[u8]) -> Option<u64> {
+    let (mut line, mut start) = (1, 0);
+    for (k, &byte) in text.iter().enumerate() {
+        let ends = byte == b'\n' || (byte == b'\r' && text.get(k + 1) != Some(&b'\n'));
+        if ends {
+            if matches!(text[start..k], [] | [b'\r']) {
+                return Some(line);
+            }
+            (line, start) = (line + 1, k + 1);
+        }
+    }
+    None
 }
 
 /// Moves one column from the features to the labels.
@@ -221,22 +267,40 @@ fn number(cell: &[u8], options: &TableOptions) -> Option<f64> {
     if cell.is_empty() && options.empty_is_nan {
         return Some(f64::NAN);
     }
+    if options.truth_values {
+        let truth = [(b"true".as_slice(), 1.0), (b"false".as_slice(), 0.0)];
+        if let Some((_, value)) = truth.into_iter().find(|(word, _)| cell.eq_ignore_ascii_case(word)) {
+            return Some(value);
+        }
+    }
     str::from_utf8(cell).ok()?.parse().ok()
 }
 
-fn not_a_number(line: u64, column: usize, names: &[String], cell: &[u8]) -> CsvError {
+/// What to write in place of a word by which other tools mark a missing value, where one may be missing.
+fn missing_hint(cell: &[u8], options: &TableOptions) -> &'static str {
+    const WORDS: [&str; 8] = ["na", "n/a", "<na>", "null", "none", "missing", "?", "-"];
+    let is_word = WORDS.iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()));
+    if is_word && options.empty_is_nan { "; an empty field or nan marks a missing feature" } else { "" }
+}
+
+fn not_a_number(line: u64, column: usize, names: &[String], cell: &[u8], options: &TableOptions) -> CsvError {
     let column = match names.get(column) {
         Some(name) => format!("{column} ({})", quoted(name.as_bytes())),
         None => column.to_string(),
     };
+    let missing = missing_hint(cell, options);
     let hint = if cell.is_empty() {
         "; fill the empty cell in or drop the row"
+    } else if !missing.is_empty() {
+        missing
     } else if cell.contains(&b'\n') {
         "; the cell spans several lines: is a quote left open?"
     } else if cell.contains(&b';') || cell.contains(&b'\t') {
         "; set the delimiter: cells seem to be separated by semicolons or tabs"
     } else if cell.contains(&b',') {
         "; write the decimal mark as a point, and set the delimiter if cells are separated by commas"
+    } else if options.truth_values {
+        "; accepted are 1, 0, true and false"
     } else {
         "; accepted are numbers like 1, -2.5e-3: encode categories as numbers"
     };

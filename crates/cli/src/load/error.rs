@@ -1,5 +1,6 @@
 //! Why data cannot be used: the file, the place in it, what was found, what is accepted and what to do.
 
+use crate::config::keys::short;
 use crate::files::error::{NonFinite, ReadError};
 use dictlearn::error::Error;
 use std::path::PathBuf;
@@ -21,12 +22,15 @@ pub enum LoadError {
     EmptyField(Box<ReadError>),
     /// A feature that no training sample observes.
     #[error(
-        "{origin}: {column} is missing in all {n_samples} training samples (columns count from 0), so nothing determines the \
-         atoms there: leave the column out, or take training samples that observe it"
+        "{origin}{}: {column} is missing in all {n_samples} training samples (columns count from 0), so nothing determines \
+         the atoms there: leave the column out, or take training samples that observe it",
+        mask.as_ref().map_or(String::new(), |mask| format!(" with the mask {}", mask.display()))
     )]
     Unobserved {
         /// The file of the samples.
         origin: String,
+        /// The file of their mask, where there is one.
+        mask: Option<PathBuf>,
         /// The column, in words.
         column: String,
         /// Number of training samples.
@@ -50,9 +54,9 @@ pub enum LoadError {
     },
     /// An entry of a mask that is neither 0 nor 1.
     #[error(
-        "{}: {place} is {value} (rows and columns count from 0); a mask holds 1 or true where a feature is observed and \
+        "{}: {place} is {} (rows and columns count from 0); a mask holds 1 or true where a feature is observed and \
          0 or false where it is missing",
-        path.display()
+        path.display(), short(*value)
     )]
     MaskValue {
         /// The file of the mask.
@@ -103,8 +107,8 @@ pub enum LoadError {
     },
     /// A weight that is negative or not finite.
     #[error(
-        "{}: weight {value} at row {row} (counted from 0): weights must be finite and not negative",
-        path.display()
+        "{}: weight {} at row {row} (counted from 0): weights must be finite and not negative",
+        path.display(), short(*value)
     )]
     Weight {
         /// The file.
@@ -122,8 +126,9 @@ pub enum LoadError {
     },
     /// A sample that preprocessing carries beyond the range of f64.
     #[error(
-        "{origin}: row {row} (counted from 0) holds {value} after data.preprocessing: \
-         bring data.preprocessing.scale nearer to 0"
+        "{origin}: row {row} (counted from 0) holds {} after data.preprocessing: \
+         bring data.preprocessing.scale nearer to 0",
+        short(*value)
     )]
     Overflow {
         /// The file, or the kind of data.

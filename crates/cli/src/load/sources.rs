@@ -3,6 +3,7 @@
 use super::{LoadError, Raw};
 use crate::config::Experiment;
 use crate::config::experiment::{AtomWeights, FileSource};
+use crate::config::keys::short;
 use crate::files::array::Samples;
 use crate::files::error::{CsvError, ReadError};
 use crate::files::read::{ArrayFile, read_labels, read_samples};
@@ -43,6 +44,7 @@ pub(super) fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadErro
         training,
         held_out,
         missing: source.missing || source.mask.is_some(),
+        mask: source.mask.as_ref().map(|file| file.path.clone()),
         column_names: (0..array.columns).map(|j| origin.column(j)).collect(),
     })
 }
@@ -125,7 +127,7 @@ fn classes(values: Vec<f64>, positive: Option<&[f64]>, path: &Path) -> Result<Ve
     };
     let several = positive.is_none() && distinct.len() > 2;
     if several {
-        let shown: Vec<String> = distinct.iter().take(6).map(f64::to_string).collect();
+        let shown: Vec<String> = distinct.iter().take(6).map(|&label| short(label)).collect();
         let more = if distinct.len() > 6 { ", ..." } else { "" };
         let count = distinct.len();
         return Err(refuse(format!(
@@ -135,7 +137,7 @@ fn classes(values: Vec<f64>, positive: Option<&[f64]>, path: &Path) -> Result<Ve
     }
     let labels: Vec<f64> = values.iter().map(|&v| f64::from(u8::from(is_positive(v)))).collect();
     match (distinct.len(), labels.contains(&1.0), labels.contains(&0.0)) {
-        (1, ..) => Err(refuse(format!("all labels are {}: two classes are needed", distinct[0]))),
+        (1, ..) => Err(refuse(format!("all labels are {}: two classes are needed", short(distinct[0])))),
         (_, false, _) => Err(refuse("no label is in data.file.positive: two classes are needed".to_string())),
         (_, _, false) => {
             Err(refuse("every label is in data.file.positive: two classes are needed".to_string()))

@@ -46,6 +46,7 @@ fn codes_that_do_not_converge() {
     let (lab, demanded) = run("huber", &sets);
     assert_eq!(demanded.code, Some(3));
     assert!(demanded.stderr.starts_with("warning: coding: "), "{}", demanded.stderr);
+    assert!(demanded.stderr.ends_with("): raise coding.max_iterations\n"), "{}", demanded.stderr);
     assert_eq!(lab.read("out").names().len(), 7);
     assert!(lab.read("out").number("/coding/not_converged") > 0.0);
     let (_, tolerated) = run("huber", &sets[..1]);
@@ -80,7 +81,8 @@ fn descents_that_do_not_converge() {
         let sets = keys.map(|(key, value)| format!("{stage}.{key}={value}"));
         let (_, outcome) = run("squared", &[&sets[0], &sets[1]]);
         let name = stage.split('.').next().unwrap();
-        let expected = format!("warning: {name}: tolerance not reached in max_iterations steps\n");
+        let remedy = format!("raise {stage}.max_iterations or {stage}.tolerance");
+        let expected = format!("warning: {name}: tolerance not reached in max_iterations steps: {remedy}\n");
         assert_eq!((outcome.code, outcome.stderr), (Some(3), expected));
     }
 }

@@ -323,6 +323,36 @@ fn missing_features_are_left_out() {
     }
 }
 
+/// Where nothing is learned nothing is scaled, so the constraint asks nothing of the atoms: not their norms, not that they
+/// are not zero. No code uses a zero atom.
+#[test]
+fn a_dictionary_from_which_nothing_is_learned_is_used_as_it_is() {
+    let lab = lab();
+    let mut values: Vec<f64> = (0..K * D).map(|k| 3.0 * ((7 * k + k * k / 5 + 2) as f64).cos()).collect();
+    values[4 * D..5 * D].fill(0.0);
+    lab.write("d.npy", &npy("<f8", "False", &format!("({K}, {D})"), &f8(&values)));
+    for constraint in ["unit_sphere", "unit_ball", "frobenius_sphere"] {
+        for method in [
+            "coding.method=active_set",
+            "coding.method=homotopy",
+            "coding.method=coordinate_descent",
+            "coding.method=threshold",
+            "coding.method.omp.n_nonzero=3",
+            "coding.method.l1_ball.radius=1.0",
+            "coding.method.error.error=0.1",
+        ] {
+            let constraint = format!("dictionary.constraint={constraint}");
+            let found = Coded::run(&lab, &[method, &constraint, "coding.regularization=0.1"]);
+            assert_eq!(found.atoms.concat(), values, "{method}");
+            assert!(found.codes.nnz() > 0 && found.codes.rows().all(|code| !code.support.contains(&4)));
+        }
+    }
+    let learned =
+        lab.run(&["--force", "--set", "coding.regularization=0.1", "--set", "learn.max_iterations=1"]);
+    assert_eq!(learned.code, Some(2));
+    assert!(learned.stderr.contains("d.npy: atom 4 (counted from 0) is zero"), "{}", learned.stderr);
+}
+
 #[test]
 fn the_headline_names_the_method() {
     let lab = lab();

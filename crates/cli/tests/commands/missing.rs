@@ -163,3 +163,20 @@ fn a_sample_without_observed_features_has_the_code_zero() {
         assert!(codes.nnz() > 0 && results.number("/without_task/objective").is_finite(), "{more:?}");
     }
 }
+
+/// A mask of words, with or without a header; its first line is not lost.
+#[test]
+fn a_mask_in_words() {
+    let lab = lab();
+    let word = |i: usize, j: usize| if is_missing(i, j) { "False" } else { "TRUE" };
+    let row = |i: usize| (0..COLUMNS).map(|j| word(i, j)).collect::<Vec<_>>().join(",") + "\n";
+    let mask: String = (0..ROWS).map(row).collect();
+    lab.write("bare.csv", mask.as_bytes());
+    lab.write("named.csv", format!("a,b,c,d,e,f\n{mask}").as_bytes());
+    lab.write("full.npy", &array(&samples(value)));
+    let expected = results(&lab, &["data.file.missing=nan"]);
+    for name in ["bare", "named"] {
+        let file = format!("data.file.mask={name}.csv");
+        assert!(results(&lab, &["data.file.samples=full.npy", &file]).numbers() == expected.numbers());
+    }
+}

@@ -354,6 +354,11 @@ fn of_missing_features() {
     let table = |lab: &Lab| lab.write("m.csv", format!("a,b,c\n1,nan,1\n{}", "1,1,1\n".repeat(9)).as_bytes());
     refusals.after("mask of NaN in a .csv", table, &["data.file.mask=m.csv"]);
     refusals.after("no mask", |_| (), &[mask]);
+    let nowhere = |lab: &Lab| {
+        let mask: Vec<f64> = (0..3 * N).map(|k| f64::from(u8::from(k % 3 != 1))).collect();
+        lab.write("m.npy", &matrix(N, 3, &mask));
+    };
+    refusals.after("column that the mask hides", nowhere, &[mask]);
     let beside = |lab: &Lab| {
         lab.write("m.npy", &mask_with(0.0));
         lab.write("x.npy", &samples_with(2, f64::NAN));
@@ -370,6 +375,13 @@ fn of_atom_weights() {
     refusals.after("other atoms", write(&[1.0; 4]), &[named]);
     refusals.after("negative", write(&[1.0, 2.0, -0.5]), &[named]);
     refusals.after("infinite", write(&[1.0, f64::INFINITY, 0.5]), &[named]);
+    refusals.after("small", write(&[1.0, -1e-150, 0.5]), &[named]);
+    let two = |lab: &Lab| {
+        let arrays = ["v.npy", "w.npy"].map(|name| (name, vector(&[1.0; 3])));
+        let arrays = [(arrays[0].0, &arrays[0].1[..]), (arrays[1].0, &arrays[1].1[..])];
+        lab.write("w.npz", &npz(&arrays, CompressionMethod::Deflated));
+    };
+    refusals.after("two arrays", two, &["coding.weights.file=w.npz"]);
     refusals.after("two columns", |lab| lab.write("w.npy", &matrix(1, 3, &[1.0; 3])), &[named]);
     refusals.after("no file", |_| (), &[named]);
     refusals.after("list of other atoms", |_| (), &["coding.weights=[1, 2]"]);

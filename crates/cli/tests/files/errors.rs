@@ -106,7 +106,11 @@ fn of_npz() {
     m.samples("a.npz", &stored(&[("readme.txt", b"x")]), |_| ());
     let several = stored(&[("codes.npy", &good), ("labels.npy", &good), ("\u{1b}[31m.npy", &good)]);
     m.samples("a.npz", &several, |_| ());
+    m.samples("a.npz", &several, |source| source.array_key = "data.file.array".to_owned());
     m.samples("a.npz", &several, named("code"));
+    let sparse =
+        ["indices.npy", "indptr.npy", "format.npy", "shape.npy", "data.npy"].map(|name| (name, &good[..]));
+    m.samples("a.npz", &stored(&sparse), |_| ());
     m.samples("a.npz", &several, named("zzz"));
     m.samples("a.npz", &stored(&[("x.npy", &short)]), |_| ());
     m.samples("a.npz", &stored(&[("x.npy", &npy("<f8", "False", "(1,)", &[0; 8]))]), |_| ());
@@ -130,6 +134,12 @@ fn of_csv() {
     m.samples("t.csv", b"1,2\n3,\"4\n5,6\n", |_| ());
     m.samples("t.csv", b"a,b\n1,2\n3,x\n", |_| ());
     m.samples("t.csv", b"1,2\n3,\n", |_| ());
+    m.samples("t.csv", b"1,\n3,4\n", |_| ());
+    m.samples("t.csv", b"1,1.2.3\n3,4\n", |_| ());
+    m.samples("t.csv", b"1,NA\n3,4\n", |source| source.table.empty_is_nan = true);
+    m.samples("t.csv", b"1,2\n3,None\n", |source| source.table.empty_is_nan = true);
+    m.samples("t.csv", b"1\n\n2\n", |source| source.table.empty_is_nan = true);
+    m.samples("t.csv", b"1,0\n2,yes\n", |source| source.table.truth_values = true);
     m.samples("t.csv", b"a;b\n1;2\n", |_| ());
     m.samples("t.csv", b"a;b\n1;2,5\n", |source| source.table.delimiter = b';');
     m.samples("t.csv", &[b"1,2\n3,".as_slice(), &[0xe9; 1000], b"\n"].concat(), |_| ());

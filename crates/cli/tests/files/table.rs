@@ -16,12 +16,76 @@ fn name(name: &str) -> Option<Column> {
 }
 
 #[test]
-fn a_header_is_a_first_row_with_a_word_in_it() {
+fn a_header_is_a_first_row_of_words() {
     let with = parse("width,height\n1,2\n3,4\n", None).unwrap();
     assert_eq!((with.array.rows, with.array.columns, with.array.data), (2, 2, vec![1., 2., 3., 4.]));
     assert_eq!((with.column_names, with.lines), (vec!["width".into(), "height".into()], vec![2, 3]));
     let without = parse("1,2\n3,4", None).unwrap();
     assert_eq!((without.array.rows, without.column_names.len(), without.lines), (2, 0, vec![1, 2]));
+}
+
+/// No first sample is lost to a field that is empty or no number, whatever an empty field means.
+#[test]
+fn a_first_row_with_a_number_is_no_header() {
+    for empty_is_nan in [false, true] {
+        let options = TableOptions { empty_is_nan, ..TableOptions::default() };
+        for text in ["0.1,2.3,,0.4\n1,2,3,4\n", ",0,1,2\n0,1,2,3\n", ",,,\n1,2,3,4\n"] {
+            match read(text.as_bytes(), &options) {
+                Ok(table) => assert!(empty_is_nan && table.lines == [1, 2], "{text:?}"),
+                Err(CsvError::Cell { line, found, .. }) => {
+                    assert!(!empty_is_nan && line == 1 && found == "\"\"", "{text:?}");
+                }
+                Err(problem) => panic!("{text:?}: {problem}"),
+            }
+        }
+        for (text, place) in
+            [("NA,2\n1,2\n", 0), ("1,1.2.3\n1,2\n", 1), ("\n,nan,x\n1,2,3\n", 2), ("id,2020\n1,2\n", 0)]
+        {
+            let line = if text.starts_with('\n') { 2 } else { 1 };
+            match read(text.as_bytes(), &options) {
+                Err(CsvError::HeaderOrData { line: found, column, .. }) => {
+                    assert_eq!((found, column), (line, place), "{text:?}");
+                }
+                other => panic!("{text:?}: {other:?}"),
+            }
+        }
+        let named = read(b"a,,c\n1,2,3\n", &options).unwrap();
+        assert_eq!((named.array.rows, named.column_names), (1, vec!["a".into(), String::new(), "c".into()]));
+    }
+    let said = TableOptions { header: HeaderRow::Present, ..TableOptions::default() };
+    assert_eq!(read(b"NA,2\n1,2\n", &said).unwrap().lines, [2]);
+}
+
+#[test]
+fn truth_values_are_numbers_where_they_are_asked_for() {
+    let options = TableOptions { truth_values: true, ..TableOptions::default() };
+    for (text, lines) in [
+        ("True,False\n0,TRUE\n", [1, 2]),
+        ("a,b\ntrue,false\n0,1\n", [2, 3]),
+        ("1,false\nFALSE,true\n", [1, 2]),
+    ] {
+        let table = read(text.as_bytes(), &options).unwrap();
+        assert_eq!((table.array.data, table.lines), (vec![1.0, 0.0, 0.0, 1.0], lines.to_vec()), "{text:?}");
+    }
+    assert!(matches!(read(b"true,yes\n", &options), Err(CsvError::HeaderOrData { column: 1, .. })));
+    assert!(matches!(parse("1,2\ntrue,2\n", None), Err(CsvError::Cell { line: 2, .. })));
+}
+
+/// Where an empty cell is a missing feature, a blank line in a single column would lose a sample.
+#[test]
+fn a_blank_line_in_one_column_is_no_missing_feature() {
+    let options = TableOptions { empty_is_nan: true, ..TableOptions::default() };
+    for (text, blank) in
+        [("1\n\n2\n", 2), ("a\r\n1\r\n\r\n2\r\n", 3), ("1\r2\r\r3", 3), ("\n1\n", 1), ("1\n2\n\n", 3)]
+    {
+        match read(text.as_bytes(), &options) {
+            Err(CsvError::BlankLine { line }) => assert_eq!(line, blank, "{text:?}"),
+            other => panic!("{text:?}: {other:?}"),
+        }
+        assert!(parse(text, None).is_ok(), "{text:?}");
+    }
+    assert_eq!(read(b"1\n\"\"\n2\n", &options).unwrap().array.rows, 3);
+    assert_eq!(read(b"1\n \n2", &options).unwrap().array.rows, 3);
 }
 
 #[test]
@@ -139,6 +203,6 @@ fn an_empty_cell_is_nan_where_that_is_asked_for() {
         assert_eq!(table.labels.unwrap().split_off(table.lines.len() - 2), [0.0, 1.0]);
         assert_eq!(table.lines.len(), if text.starts_with(",,") { 3 } else { 2 });
     }
-    assert!(matches!(parse("1,\n2,3\n", None), Ok(Table { column_names, .. }) if column_names.len() == 2));
+    assert!(matches!(parse("1,\n2,3\n", None), Err(CsvError::Cell { line: 1, .. })));
     assert!(matches!(parse("2,3\n1,\n", None), Err(CsvError::Cell { line: 2, .. })));
 }

@@ -4,6 +4,7 @@ use super::super::check::{Findings, Table, span_of};
 use super::super::diagnostic::Problem;
 use super::super::experiment::{AtomWeights, Coding, needs_regularization};
 use super::super::forms;
+use super::super::keys::short;
 use super::super::schema::{self, Value};
 use super::{ATOM_FILES, data};
 use dictlearn::active_set::CoderOptions;
@@ -107,6 +108,15 @@ fn regularization(
     learned: Option<Learned>,
 ) -> f64 {
     let given = regularization.is_some();
+    if !given && learned.is_none() && elastic_penalty > 0.0 && matches!(method, Method::L1Ball { .. }) {
+        let title =
+            "[coding] lacks the key `regularization`, to which the ridge `elastic_penalty` is relative";
+        let problem = Problem::new(title)
+            .at(table.span.clone(), "`regularization` is missing in this table")
+            .help("add `regularization = 0.1`, or write the ridge as `l2_regularization`, which is absolute");
+        table.findings.push(problem);
+        return 0.0;
+    }
     if given || needs_regularization(method, elastic_penalty, false) {
         return table.number("regularization", regularization);
     }
@@ -223,7 +233,13 @@ fn atom_weights(
     let span = span_of(&weights);
     match weights.as_ref()?.get_ref() {
         forms::AtomWeights::List(list) => {
-            if list.is_empty() || !list.iter().all(|weight| weight.is_finite() && *weight >= 0.0) {
+            let wrong = list.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0));
+            if let Some(j) = wrong {
+                let title =
+                    format!("`coding.weights` holds {} for atom {j} (counted from 0)", short(list[j]));
+                let label = "accepted: finite numbers >= 0, one per atom";
+                table.object(&weights, title, label, "a weight of 0 leaves an atom without penalty");
+            } else if list.is_empty() {
                 table.refuse("weights", &weights);
             }
             Some(AtomWeights::List(list.clone()))

@@ -116,6 +116,7 @@ fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::
         label: label_column(&mut table, &raw.label_column),
         // A mask may lie over an empty field.
         empty_is_nan: missing || raw.mask.is_some(),
+        truth_values: false,
     };
     let plain = TableOptions { label: None, empty_is_nan: false, ..options.clone() };
     let (samples, array) = (raw.samples.take(), raw.array.take());
@@ -139,7 +140,8 @@ fn file_source(findings: &mut Findings<'_>, folder: &Path, table: Value<schema::
     let names = ["weights", "weights_array"];
     let weights = other(&mut table, names, raw.weights.take(), raw.weights_array.take());
     let names = ["mask", "mask_array"];
-    let mask = other(&mut table, names, raw.mask.take(), raw.mask_array.take());
+    let mut mask = other(&mut table, names, raw.mask.take(), raw.mask_array.take());
+    mask.iter_mut().for_each(|file| file.table.truth_values = true);
     let source = FileSource {
         positive: positive_labels(&mut table, &raw.positive),
         test_fraction: table.number("test_fraction", raw.test_fraction),
@@ -227,6 +229,7 @@ pub fn array_file(
     let found = ArrayFile {
         path: folder.join(path.as_ref().map_or("", |path| path.get_ref())),
         array: array.as_ref().map(|array| array.get_ref().clone()),
+        array_key: table.path_of(names[1]),
         table: TableOptions::default(),
     };
     if path.is_none() {
