@@ -11,7 +11,7 @@
 //! 5. Safeguard where 4 fails, and now and then: majorised coordinate-descent sweeps, which always decrease `P`.
 //!
 //! A solution is then computed anew from its sorted support, signs and (Huber) outliers, with a fresh factor, so that
-//! codes do not depend on the way they were reached. Cost per round `2 k d + s^2 d + s^3/3`; a handful of rounds where `s`
+//! codes do not depend on the way they were reached (for powers: up to rounding). Cost per round `2 k d + s^2 d + s^3/3`; a handful of rounds where `s`
 //! is well below `d`.
 //! Source: active sets as in Lee, Battle, Raina, Ng (2007), feature-sign search; projection as in Bertsekas (1982).
 
@@ -36,7 +36,9 @@ use wide::Wide;
 /// How far one sample's code is solved, and by which method.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CoderOptions {
-    /// Largest accepted KKT violation relative to `regularization`; in [1e-14, 1e-2], default 1e-10.
+    /// Largest accepted KKT violation relative to `regularization`; in [1e-14, 1e-2], default 1e-10. Violations can be told
+    /// to about `1e-16 a (|x| + a |c|_1) / regularization`, `a` the largest norm of an atom: tolerances below that are
+    /// reached by luck or not at all.
     pub tolerance: f64,
     /// Largest number of rounds per sample before "not converged"; at least 1, default 1000.
     pub max_iterations: usize,

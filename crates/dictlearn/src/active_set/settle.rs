@@ -3,7 +3,7 @@
 //! Given support `S` (ascending), signs `s` and inliers `W` (0 or 1 for Huber, all 1 for the squared loss), the code solves
 //! `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda w_S s` with `H = D_S^T W D_S + ridge I`: one solve, one Newton correction.
 //! For powers the code is rounded to 24 bits; Newton steps follow with the factor of the first, or a fresh one where they
-//! do not shrink fast, until they are below rounding. Cost `s^3/3 + s^2 d` at most once (for Huber the last round has left
+//! do not shrink fast, until they are below rounding: two ways that end on different roundings differ by rounding. Cost `s^3/3 + s^2 d` at most once (for Huber the last round has left
 //! its factor), and `2 k d` once.
 
 use super::Workspace;
