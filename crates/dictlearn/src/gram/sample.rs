@@ -37,6 +37,8 @@ pub(super) struct Sample {
     /// Scans of the growth so far.
     pub scans: usize,
     rounds: usize,
+    /// Number of coefficients before the growth and the sum of their magnitudes.
+    before: (usize, f64),
     /// Atoms that the last screening could not rule out.
     found: Vec<u32>,
     /// Correlations of the support, while they are set aside; after growth, `|g_j|` of the atoms found, plus its rounding,
@@ -186,11 +188,19 @@ impl Sample {
         values.iter().filter(|c| c.abs() <= KINK * largest).count()
     }
 
-    /// Notes what a growth reached, with `g` of its last scan and the coefficients `before` it.
-    pub fn note_growth(&mut self, dictionary: &GramDictionary, scan: &[f32], before: (usize, f64)) {
+    /// The support grows from its settled coefficients.
+    pub fn begin_growth(&mut self) {
+        let Settled { values, grown, .. } = &mut self.settled;
+        self.before = (values.len(), values.iter().map(|c| c.abs()).sum());
+        grown.clear();
+        grown.extend(values.iter().map(|c| *c as f32));
+    }
+
+    /// Notes what a growth reached, with `g` of its last scan.
+    pub fn note_growth(&mut self, dictionary: &GramDictionary, scan: &[f32]) {
         let Penalty { lambda, bound, .. } = self.penalty;
-        let moved = before.0 + self.settled.grown.len();
-        let mass = before.1 + self.settled.grown.iter().map(|c| f64::from(c.abs())).sum::<f64>();
+        let moved = self.before.0 + self.settled.grown.len();
+        let mass = self.before.1 + self.settled.grown.iter().map(|c| f64::from(c.abs())).sum::<f64>();
         let terms = (dictionary.n_features + moved + 16) as f64;
         let square = dictionary.largest_norm * dictionary.largest_norm;
         let rounding = terms / (dictionary.n_features + 8) as f64 * bound + terms * ROUNDOFF * square * mass;
