@@ -89,6 +89,21 @@ pub(super) struct Penalty {
     pub bound: f64,
 }
 
+impl Penalty {
+    pub fn limits(self) -> Limits {
+        let lambda = self.lambda as f32;
+        Limits { lambda, floor: lambda + self.bound as f32 }
+    }
+}
+
+/// Where the penalty of a sample begins to be violated, in `f32`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Limits {
+    pub lambda: f32,
+    /// Lambda and what `f32` cannot tell from it.
+    pub floor: f32,
+}
+
 /// A symmetric matrix: rows of `stride` numbers, padding zero.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Matrix<'a> {

@@ -39,13 +39,15 @@ pub(super) struct Sample {
     /// Scans of the growth so far.
     pub scans: usize,
     rounds: usize,
+    /// Number of coefficients before the growth and the sum of their magnitudes.
+    before: (usize, f64),
     /// Atoms that the last screening could not rule out.
     found: Vec<u32>,
     /// Correlations of the support, while they are set aside.
     aside: Vec<f32>,
     /// Among the active samples of the block.
     pub position: usize,
-    /// See [`Sample::rounding_of_scan`]; infinite where there was no scan.
+    /// See [`Sample::note_growth`]; infinite where there was no scan.
     pub scan_rounding: f64,
 }
 
@@ -192,14 +194,22 @@ impl Sample {
         values.iter().filter(|c| c.abs() <= KINK * largest).count()
     }
 
-    /// How far the last scan of a growth may be from `d_j . r` at its coefficients, with those `before` it: their number
-    /// and the sum of their magnitudes.
-    pub fn rounding_of_scan(&self, dictionary: &GramDictionary, before: (usize, f64)) -> f64 {
-        let moved = before.0 + self.settled.grown.len();
-        let mass = before.1 + self.settled.grown.iter().map(|c| f64::from(c.abs())).sum::<f64>();
+    /// The support grows from its settled coefficients.
+    pub fn begin_growth(&mut self) {
+        let Settled { values, grown, .. } = &mut self.settled;
+        self.before = (values.len(), values.iter().map(|c| c.abs()).sum());
+        grown.clear();
+        grown.extend(values.iter().map(|c| *c as f32));
+    }
+
+    /// Notes how far the last scan of a growth may be from `d_j . r` at its coefficients.
+    pub fn note_growth(&mut self, dictionary: &GramDictionary) {
+        let moved = self.before.0 + self.settled.grown.len();
+        let mass = self.before.1 + self.settled.grown.iter().map(|c| f64::from(c.abs())).sum::<f64>();
         let terms = (dictionary.n_features + moved + 16) as f64;
         let square = dictionary.largest_norm * dictionary.largest_norm;
-        terms / (dictionary.n_features + 8) as f64 * self.penalty.bound + terms * ROUNDOFF * square * mass
+        self.scan_rounding = terms / (dictionary.n_features + 8) as f64 * self.penalty.bound
+            + terms * ROUNDOFF * square * mass;
     }
 
     /// After growth and settling: whether the last scan, zero on the support, is certificate enough.

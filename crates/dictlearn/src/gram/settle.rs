@@ -62,6 +62,20 @@ impl Settled {
         }
     }
 
+    /// Atoms and coefficients that a growth has reached, in any order.
+    pub fn grow_to(&mut self, code: &[(u32, f32)]) {
+        self.clear();
+        self.support.resize(code.len(), 0);
+        self.signs.resize(code.len(), 0.0);
+        self.grown.resize(code.len(), 0.0);
+        // Sorted by counting: quicker than what has to branch, for the few that there are.
+        for &(j, c) in code {
+            let rank: u32 = code.iter().map(|(i, _)| u32::from(*i < j)).sum();
+            let rank = rank as usize;
+            (self.support[rank], self.signs[rank], self.grown[rank]) = (j, f64::from(c.signum()), c);
+        }
+    }
+
     /// Atoms and coefficients in the unit of the data.
     pub fn code(&self, exponent: i32) -> impl Iterator<Item = (usize, f64)> + '_ {
         let scale = power_of_two(exponent);
