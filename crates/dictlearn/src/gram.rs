@@ -4,8 +4,8 @@
 //! 1. correlations `V = D^T R` of all atoms with the residuals, one `f32` product for the block;
 //! 2. for each sample: atoms whose `|v_j|` exceeds lambda less a rounding bound are computed again in `f64`; where none
 //!    off the support exceeds lambda, the sample is done, with that as its certificate;
-//! 3. otherwise its support grows, sixteen samples in step ([`lockstep`]), very large ones alone ([`growth`]): violators
-//!    join one by one, each a descent step, until none is left that `f32` can see;
+//! 3. otherwise its support grows ([`growth`]): violators join one by one, each a descent step, until none is left that
+//!    `f32` can see;
 //! 4. coefficients and residuals of all supports that grew are computed in `f64` ([`settle`]), each from its own sorted
 //!    support alone, with inverses made sixteen at a time ([`lanes`]). Where the last scan of the growth rules out all other
 //!    atoms, or `f64` does for those that it cannot ([`sample`]), the sample is done; otherwise it is screened again.
@@ -20,13 +20,11 @@
 //! Source: active-set quadratic programming with a bordered inverse, as in homotopy methods (Osborne, Presnell,
 //! Turlach 2000; Mairal et al. 2010), entered by the largest violators instead of along a path.
 
-mod lockstep;
 mod sample;
 mod growth;
 mod scan;
 mod settle;
 mod lanes;
-mod bordered;
 mod dictionary;
 mod vectors;
 
@@ -42,13 +40,12 @@ use faer::{Accum, MatMut, MatRef, Par};
 use growth::Growth;
 use lanes::Lanes;
 use linalg::simd::{Aligned, CHUNK, padded};
-use lockstep::{Grow, Lockstep, Waiting};
 use sample::{Sample, Verdict};
 use settle::{Inverse, Settled, Settler};
 use std::ops::Range;
 
 /// Samples per block.
-pub(crate) const BLOCK: usize = 96;
+pub(crate) const BLOCK: usize = 48;
 
 /// One worker's memory.
 #[derive(Default)]
@@ -56,13 +53,10 @@ pub(crate) struct BlockWorkspace {
     loaded: samples::Sample,
     samples: Vec<Sample>,
     active: Vec<usize>,
-    /// Samples with a support that has to grow.
-    waiting: Vec<Waiting>,
     /// Samples with a support to settle.
     pending: Vec<usize>,
     residuals: Aligned<f32>,
     correlations: Aligned<f32>,
-    lockstep: Lockstep,
     growth: Growth,
     inverse: Inverse,
     lanes: Lanes,
@@ -142,16 +136,18 @@ impl BlockWorkspace {
     /// Steps 2 to 4 for the samples under way; those that go on stay in `active`.
     fn advance(&mut self, dictionary: &GramDictionary, options: CoderOptions) {
         let columns = padded(dictionary.n_components);
-        self.waiting.clear();
-        for (position, &slot) in self.active.iter().enumerate() {
+        self.pending.clear();
+        for position in 0..self.active.len() {
+            let slot = self.active[position];
             self.samples[slot].position = position;
             let correlations = &mut self.correlations[position * columns..(position + 1) * columns];
             let verdict = self.samples[slot].certify(dictionary, correlations, options.tolerance);
-            if matches!(verdict, Verdict::Grow) {
-                self.waiting.push(Waiting { slot, position });
+            if matches!(verdict, Verdict::Grow)
+                && self.grow(dictionary, slot, position, options.max_iterations)
+            {
+                self.pending.push(slot);
             }
         }
-        self.grow(dictionary, options.max_iterations);
         self.settle(dictionary);
         self.active.clear();
         for &slot in &self.pending {
@@ -166,28 +162,19 @@ impl BlockWorkspace {
         }
     }
 
-    /// Step 3 for the samples that wait; those that have grown are `pending`.
-    fn grow(&mut self, dictionary: &GramDictionary, max_iterations: usize) {
-        let Self { lockstep, samples, correlations, waiting, pending, .. } = self;
-        dictionary.isa.run(Grow { lockstep, dictionary, samples, correlations, waiting, max_iterations });
-        pending.clear();
-        pending.extend_from_slice(&self.lockstep.grown);
-        for number in 0..self.lockstep.outgrown.len() {
-            let waiting = self.lockstep.outgrown[number];
-            if self.grow_alone(dictionary, waiting, max_iterations) {
-                self.pending.push(waiting.slot);
-            }
-        }
-    }
-
-    /// Step 3 for one sample, from the support that it has grown to; `false` where the general method has to go on.
-    /// Leaves the last scan in place of the correlations.
-    fn grow_alone(&mut self, dictionary: &GramDictionary, waiting: Waiting, max_iterations: usize) -> bool {
+    /// Step 3; `false` where the general method has to go on. Leaves the last scan in place of the correlations.
+    fn grow(
+        &mut self,
+        dictionary: &GramDictionary,
+        slot: usize,
+        position: usize,
+        max_iterations: usize,
+    ) -> bool {
         let columns = padded(dictionary.n_components);
-        let correlations = &self.correlations[waiting.position * columns..(waiting.position + 1) * columns];
-        let (sample, growth, inverse) =
-            (&mut self.samples[waiting.slot], &mut self.growth, &mut self.inverse);
+        let correlations = &mut self.correlations[position * columns..(position + 1) * columns];
+        let (sample, growth, inverse) = (&mut self.samples[slot], &mut self.growth, &mut self.inverse);
         growth.scans_left = max_iterations.saturating_sub(sample.scans);
+        sample.begin_growth();
         let grown = settle::invert(dictionary, &sample.settled.support, sample.penalty.ridge, inverse)
             && growth.start(dictionary, &sample.settled, inverse)
             && growth.run(dictionary, correlations, sample.penalty);
@@ -196,8 +183,7 @@ impl BlockWorkspace {
             growth.hand_over(&mut sample.settled);
             match growth.last_scan() {
                 Some(scan) => {
-                    let place = waiting.position * columns..(waiting.position + 1) * columns;
-                    self.correlations[place].copy_from_slice(scan);
+                    correlations.copy_from_slice(scan);
                     sample.note_growth(dictionary);
                 }
                 None => sample.scan_rounding = f64::INFINITY,

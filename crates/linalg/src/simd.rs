@@ -72,8 +72,6 @@ pub trait Simd: Copy {
     ) -> (Self::F32, Self::F32);
     /// Bit i is set where `|a_i| > bound_i`.
     fn above32(self, a: Self::F32, bound: Self::F32) -> u16;
-    /// Bit i is set where `a_i` has a minus sign, zero or not.
-    fn negative32(self, a: Self::F32) -> u16;
 
     /// All sixteen zero.
     fn zero64(self) -> Self::F64;
@@ -196,10 +194,6 @@ mod tests {
             simd.store32(&mut out32, simd.fma32(a, b, simd.mul32(a, simd.splat32(0.5))));
             let largest = simd.max32(simd.max_abs32(simd.splat32(0.0), b));
             let above = simd.above32(a, simd.splat32(1.0));
-            let negative = (0..CHUNK).fold(0, |bits, i| bits | u16::from(self.0[i] < 0.0) << i);
-            assert_eq!(simd.negative32(a), negative);
-            assert_eq!(simd.negative32(simd.splat32(-0.0)), u16::MAX);
-            assert_eq!(simd.negative32(simd.splat32(0.0)), 0);
             let (best, tag) = simd.keep_larger32(
                 simd.max_abs32(simd.splat32(0.0), a),
                 simd.splat32(0.0),

@@ -8,7 +8,7 @@
 //!    if `a < 1` the coefficient that vanished leaves (`M <- M - m m^T / m_ii`), `rho <- (1 - a) rho`, and again.
 //!
 //! Each move decreases the objective, so supports do not repeat (up to rounding, which the caller certifies).
-//! Cost: `s k / 16` vector operations a scan, `s^2 / 8` an atom. For supports too large for [`super::lockstep`].
+//! Cost: `s k / 16` vector operations a scan, `s^2 / 8` an atom.
 
 use super::dictionary::{GramDictionary, Limits, Penalty};
 use super::scan::{Candidates, Scan};
@@ -39,7 +39,7 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// From a support and the coefficients it has grown to; `false` where it is too large for the memory at hand or its system cannot be inverted.
+    /// From a support and its coefficients in `f32`; `false` where it is too large for the memory at hand or its system cannot be inverted.
     pub fn start(&mut self, dictionary: &GramDictionary, settled: &Settled, inverse: &Inverse) -> bool {
         let largest = dictionary.largest_support();
         let stride = padded(largest + 1);
@@ -69,9 +69,9 @@ impl Growth {
         true
     }
 
-    /// Grows until no violator is left that `f32` can see or no scan, from the correlations at zero coefficients; `false`
-    /// where the general method has to take over.
-    pub fn run(&mut self, dictionary: &GramDictionary, correlations: &[f32], penalty: Penalty) -> bool {
+    /// Grows until no violator is left that `f32` can see or no scan; `false` where the general method has to take over.
+    /// The correlations become those at zero coefficients.
+    pub fn run(&mut self, dictionary: &GramDictionary, correlations: &mut [f32], penalty: Penalty) -> bool {
         dictionary.isa.run(Run { growth: self, dictionary, correlations, penalty })
     }
 
@@ -93,7 +93,7 @@ impl Growth {
 struct Run<'a> {
     growth: &'a mut Growth,
     dictionary: &'a GramDictionary,
-    correlations: &'a [f32],
+    correlations: &'a mut [f32],
     penalty: Penalty,
 }
 
@@ -104,6 +104,12 @@ impl Kernel for Run<'_> {
     fn run<S: Simd>(self, simd: S) -> bool {
         let Self { growth, dictionary, correlations, penalty } = self;
         let (limits, ridge) = (penalty.limits(), penalty.ridge as f32);
+        if !growth.support.is_empty() {
+            growth.scan.terms.clear();
+            growth.scan.terms.extend(growth.support.iter().copied().zip(growth.values.iter().copied()));
+            growth.scan.add(simd, dictionary, correlations);
+            correlations.copy_from_slice(&growth.scan.gradient);
+        }
         while growth.scans_left > 0 {
             growth.scans_left -= 1;
             growth.scan.terms.clear();

@@ -18,7 +18,7 @@ const TERMS: usize = 4;
 /// One worker's memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scan {
-    /// The atoms of the support, each with minus its coefficient; any others with zero.
+    /// The atoms of the support, each with minus its coefficient.
     pub terms: Vec<(u32, f32)>,
     pub gradient: Aligned<f32>,
 }
@@ -47,12 +47,13 @@ impl Scan {
         base: &[f32],
         limits: Limits,
     ) -> Candidates {
+        let s = self.terms.len();
         let lead = self.add(simd, dictionary, base);
         let largest = simd.max32(lead.sizes);
         if largest > limits.floor.max(limits.lambda * (1.0 + CLEAR)) {
             return lead.candidates(simd, largest, limits);
         }
-        for &(j, _) in self.terms.iter().filter(|(_, c)| *c != 0.0) {
+        for &(j, _) in &self.terms[..s] {
             self.gradient[j as usize] = 0.0;
         }
         if largest <= limits.floor {

@@ -133,11 +133,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn negative32(self, a: [__m256; 2]) -> u16 {
-        unsafe { _mm256_movemask_ps(a[0]) as u16 | ((_mm256_movemask_ps(a[1]) as u16) << 8) }
-    }
-
-    #[inline(always)]
     fn zero64(self) -> [__m256d; 4] {
         unsafe { [_mm256_setzero_pd(); 4] }
     }

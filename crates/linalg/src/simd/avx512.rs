@@ -115,11 +115,6 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn negative32(self, a: __m512) -> u16 {
-        unsafe { _mm512_movepi32_mask(_mm512_castps_si512(a)) }
-    }
-
-    #[inline(always)]
     fn zero64(self) -> [__m512d; 2] {
         unsafe { [_mm512_setzero_pd(); 2] }
     }

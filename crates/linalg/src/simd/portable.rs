@@ -76,11 +76,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn negative32(self, a: [f32; CHUNK]) -> u16 {
-        (0..CHUNK).fold(0, |bits, i| bits | (u16::from(a[i].is_sign_negative()) << i))
-    }
-
-    #[inline(always)]
     fn zero64(self) -> [f64; CHUNK] {
         [0.0; CHUNK]
     }
