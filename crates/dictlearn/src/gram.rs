@@ -286,3 +286,33 @@ impl BlockWorkspace {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::Loss;
+    use crate::lower::LowerLevel;
+
+    /// Everyday samples are finished here: what the general method would have to repair is lost time.
+    #[test]
+    fn the_general_method_is_not_needed_for_ordinary_samples() {
+        let (d, k) = (24, 60);
+        let atoms = testkit::unit_columns(d, k, 1);
+        let samples = testkit::unit_columns(d, BLOCK, 2);
+        let [atoms, samples] =
+            [(&atoms, k), (&samples, BLOCK)].map(|(v, n)| MatRef::from_column_major_slice(v, d, n));
+        for ridge in [0.0, 1e-6, 0.01, 1.0] {
+            for regularization in [0.05, 0.2] {
+                let lower =
+                    LowerLevel { l2_regularization: ridge, ..LowerLevel::new(Loss::Squared, regularization) };
+                let problem = Problem::new(lower, atoms);
+                let dictionary = GramDictionary::new(atoms, problem.isa()).expect("atoms of norm 1");
+                let mut workspace = BlockWorkspace::default();
+                let options = CoderOptions::default();
+                let block = workspace.encode(&problem, &dictionary, samples.into(), None, options, 0..BLOCK);
+                assert!(block.codes.nnz() > 3 * BLOCK && block.outcomes.iter().all(|o| o.converged));
+                assert!(workspace.general.support().is_empty(), "ridge {ridge}");
+            }
+        }
+    }
+}

@@ -92,9 +92,15 @@ pub(super) struct Penalty {
 impl Penalty {
     pub fn limits(self) -> Limits {
         let lambda = self.lambda as f32;
-        Limits { lambda, floor: lambda + self.bound as f32 }
+        let floor = lambda + self.bound as f32;
+        // With a ridge `|v_j|` is beyond lambda on the support.
+        let clear = if self.ridge == 0.0 { floor.max(lambda * (1.0 + CLEAR)) } else { f32::INFINITY };
+        Limits { lambda, floor, clear }
     }
 }
+
+/// Relative to lambda: how far rounding takes the support beyond it at most.
+const CLEAR: f32 = 0.01;
 
 /// Where the penalty of a sample begins to be violated, in `f32`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,6 +108,8 @@ pub(super) struct Limits {
     pub lambda: f32,
     /// Lambda and what `f32` cannot tell from it.
     pub floor: f32,
+    /// What is beyond this is not of the support.
+    pub clear: f32,
 }
 
 /// A symmetric matrix: rows of `stride` numbers, padding zero.

@@ -1,6 +1,7 @@
 //! Scan: the gradient of all atoms under a growing support, and its largest violators.
 //!
-//! `g = b - sum_S c_j G_j`, with `b` the correlations at zero coefficients; zero on the support `S`, where it is lambda.
+//! `g = b - sum_S c_j G_j`, with `b` the correlations at zero coefficients; zero on the support `S`, where
+//! it is lambda, or beyond by the ridge.
 //! The largest few `|g_j|` above lambda are the candidates to join. Cost: `s k / 16` vector operations.
 
 use super::dictionary::{GramDictionary, Limits};
@@ -10,8 +11,6 @@ use linalg::simd::{Aligned, CHUNK, Simd, chunks, chunks_mut};
 pub(super) const CANDIDATES: usize = 4;
 /// Candidates are above lambda by at least this share of the largest excess.
 const SHARE: f32 = 0.4;
-/// Relative to lambda: if the largest excess is beyond this, rounding does not make candidates of the support.
-const CLEAR: f32 = 0.01;
 /// Terms taken at a time.
 const TERMS: usize = 4;
 
@@ -50,7 +49,7 @@ impl Scan {
         let s = self.terms.len();
         let lead = self.add(simd, dictionary, base);
         let largest = simd.max32(lead.sizes);
-        if largest > limits.floor.max(limits.lambda * (1.0 + CLEAR)) {
+        if largest > limits.clear {
             return lead.candidates(simd, largest, limits);
         }
         for &(j, _) in &self.terms[..s] {
@@ -141,7 +140,7 @@ impl<V: Copy> Lead<V> {
     /// The few largest, of those that lead their lane.
     #[inline(always)]
     fn candidates<S: Simd<F32 = V>>(self, simd: S, largest: f32, limits: Limits) -> Candidates {
-        let Limits { lambda, floor } = limits;
+        let Limits { lambda, floor, .. } = limits;
         if largest <= floor {
             return Candidates::default();
         }
