@@ -20,7 +20,7 @@ const EVERYTHING: &[&str] = &[
     DIGITS,
     "[data.synthetic]\nn_samples = 9\nn_features = 5\nn_atoms = 4\nn_nonzero = 2\n\
      [dictionary]\nn_components = 3\ninit = \"random\"\nconstraint = \"unit_ball\"\n\
-     [coding]\nregularization = 1e-3\nweights = { file = \"/tmp/w.npy\" }\nloss = { huber = { delta = 0.3 } }\n\
+     [coding]\nregularization = 1e-3\nweights = { file = \"/w.npy\" }\nloss = { huber = { delta = 0.3 } }\n\
      [learn]\nobjective = \"full\"\n[learn.adam]\nschedule = { exponential = { decay = 0.5 } }\n\
      [task.logistic]\n[output]\ncodes = \"none\"\n",
     "seed = 9223372036854775807\nname = \"a.b-c_d\"\n\
