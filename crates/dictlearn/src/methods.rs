@@ -11,7 +11,7 @@ use crate::omp::{Limits, pursue};
 use crate::optimality::{certify, largest_correlation, unit};
 use crate::samples::{Sample, Samples};
 use crate::threshold::threshold;
-use linalg::columns::{column_norms, dot, norm};
+use linalg::columns::{dot, norm};
 use std::ops::Range;
 
 /// A code as ascending pairs of atom and coefficient, with its certificate.
@@ -28,16 +28,14 @@ pub(crate) fn encode_block(
 ) -> Block {
     let mut codes = Codes::new(problem.n_components());
     let (mut outcomes, mut sample) = (Vec::with_capacity(range.len()), Sample::default());
-    let norms = norms_of(problem, options.method);
     for i in range {
         samples.load(i, &mut sample);
         let start = start.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
         let (code, outcome) = if sample.missing.is_empty() {
-            solve(homotopy, problem, &norms, &sample.values, start, options)
+            solve(homotopy, problem, &sample.values, start, options)
         } else {
             let problem = problem.observed(&sample);
-            let norms = norms_of(&problem, options.method);
-            solve(homotopy, &problem, &norms, &sample.observed(&sample.values), start, options)
+            solve(homotopy, &problem, &sample.observed(&sample.values), start, options)
         };
         outcomes.push(outcome);
         codes.push_iter(code.into_iter());
@@ -45,15 +43,9 @@ pub(crate) fn encode_block(
     Block { codes, outcomes, rescued: 0 }
 }
 
-/// The norms of the atoms, where the method needs them.
-fn norms_of(problem: &Problem, method: Method) -> Vec<f64> {
-    if matches!(method, Method::Omp { .. }) { column_norms(problem.dictionary()) } else { Vec::new() }
-}
-
 fn solve(
     homotopy: &mut Homotopy,
     problem: &Problem,
-    norms: &[f64],
     sample: &[f64],
     start: Code<'_>,
     options: CoderOptions,
@@ -61,7 +53,7 @@ fn solve(
     match options.method {
         Method::CoordinateDescent => descend(problem, sample, start.iter(), options),
         Method::Omp { n_nonzero, error } => {
-            pursue(problem, norms, sample, Limits { n_nonzero, error }, options.tolerance)
+            pursue(problem, sample, Limits { n_nonzero, error }, options.tolerance)
         }
         Method::Threshold => threshold(problem, sample),
         Method::L1Ball { radius } => follow(homotopy, problem, sample, Stop::Radius(radius), options),

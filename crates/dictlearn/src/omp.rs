@@ -7,7 +7,7 @@
 //! pursuit); atoms need not have norm 1.
 //!
 //! With `A = D_S` over `sqrt(l2) I`, `A = Q R`: `c_S = R^-1 Q^T x`, at the end with a fresh factor of the sorted support.
-//! Cost a step `2 k d + 8 s d`, and `2 k d` once for the norms.
+//! Cost a step `2 k d + 8 s d`.
 //! Source: Pati, Rezaiifar, Krishnaprasad (1993).
 
 use crate::active_set::SampleOutcome;
@@ -37,12 +37,11 @@ struct Pursuit<'a> {
     residual: Vec<f64>,
 }
 
-/// The code of one sample as ascending pairs, given the norms of the atoms. Its violation is that of least squares on the
-/// support, `max_S |d_j . r - l2 c_j| / max_j |d_j . x|`, or where `error` alone is given and not reached, by how much `|r|`
+/// The code of one sample as ascending pairs. Its violation is that of least squares on the support,
+/// `max_S |d_j . r - l2 c_j| / max_j |d_j . x|`, or where `error` alone is given and not reached, by how much `|r|`
 /// exceeds its square root, relative to `|x|`, if that is larger.
 pub(crate) fn pursue(
     problem: &Problem,
-    norms: &[f64],
     sample: &[f64],
     limits: Limits,
     tolerance: f64,
@@ -58,7 +57,7 @@ pub(crate) fn pursue(
     let mut open = vec![true; problem.n_components()];
     let most = limits.n_nonzero.unwrap_or(usize::MAX);
     while pursuit.support.len() < most && !pursuit.reached(limits.error) {
-        let Some(best) = pursuit.best(norms, &open) else { break };
+        let Some(best) = pursuit.best(&open) else { break };
         open[best] = false;
         if pursuit.append(best) {
             pursuit.support.push(best);
@@ -68,7 +67,7 @@ pub(crate) fn pursue(
     // With `n_nonzero` given a pursuit ends there, or earlier where no atom lowers the residual.
     let miss = if limits.n_nonzero.is_some() { 0.0 } else { pursuit.miss(limits.error) };
     let (code, violation) = pursuit.finish();
-    let finite = norms.iter().all(|length| length.is_finite());
+    let finite = (0..problem.n_components()).all(|j| problem.norm(j).is_finite());
     let violation = if finite { violation.max(miss) } else { f64::NAN };
     let converged = violation <= tolerance;
     // A greedy choice minimises nothing that a gap could be measured against.
@@ -98,16 +97,16 @@ impl Pursuit<'_> {
     }
 
     /// The open atom with the largest correlation, if that is more than a rounding.
-    fn best(&self, norms: &[f64], open: &[bool]) -> Option<usize> {
+    fn best(&self, open: &[bool]) -> Option<usize> {
         let residual = &self.residual[..self.sample.len()];
-        let mut correlations = vec![0.0; norms.len()];
-        let out = MatMut::from_column_major_slice_mut(&mut correlations, norms.len(), 1);
+        let mut correlations = vec![0.0; open.len()];
+        let out = MatMut::from_column_major_slice_mut(&mut correlations, open.len(), 1);
         let vector = MatRef::from_column_major_slice(residual, residual.len(), 1);
         transpose_product(out, self.problem.dictionary(), vector);
         let mut best = None;
         let mut largest = 4.0 * f64::EPSILON * (self.sample.len() as f64).sqrt() * norm(self.sample);
-        for j in (0..norms.len()).filter(|&j| open[j] && norms[j] > 0.0) {
-            let size = correlations[j].abs() / norms[j];
+        for j in (0..open.len()).filter(|&j| open[j] && self.problem.norm(j) > 0.0) {
+            let size = correlations[j].abs() / self.problem.norm(j);
             if size > largest {
                 (best, largest) = (Some(j), size);
             }
