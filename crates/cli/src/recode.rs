@@ -13,8 +13,7 @@ use dictlearn::error::Error;
 use dictlearn::learner::{Learned, Status};
 use dictlearn::lower::{LowerLevel, Problem};
 use dictlearn::method::Method;
-use dictlearn::objective::{Objective, TrainingData};
-use dictlearn::samples::{Sample, Samples};
+use dictlearn::objective::{Objective, TrainingData, explained_variance};
 use dictlearn::task::{Head, LogisticUpper};
 use dictlearn::upper::{Full, Reconstruction, UpperLoss, Weighted, total};
 use faer::MatRef;
@@ -104,20 +103,4 @@ fn value(
 
 fn weighted<U: UpperLoss>(upper: U, weights: Option<&[f64]>) -> Weighted<'_, U> {
     Weighted { upper, weights, scale: 1.0 }
-}
-
-fn explained_variance(problem: &Problem, samples: Samples<'_>, codes: &Codes) -> Result<f64, Error> {
-    let means = samples.feature_means()?;
-    let (mut residual, mut sample) = (vec![0.0; problem.n_features()], Sample::default());
-    let (mut unexplained, mut energy) = (0.0, 0.0);
-    for (i, code) in codes.rows().enumerate() {
-        samples.load(i, &mut sample);
-        problem.residual(&sample.values, code.iter(), &mut residual);
-        sample.blank(&mut residual);
-        unexplained += residual.iter().map(|r| r * r).sum::<f64>();
-        let mut centred: Vec<f64> = sample.values.iter().zip(&means).map(|(x, mean)| x - mean).collect();
-        sample.blank(&mut centred);
-        energy += centred.iter().map(|x| x * x).sum::<f64>();
-    }
-    Ok(1.0 - unexplained / energy)
 }

@@ -11,8 +11,8 @@
 //! 5. Safeguard where 4 fails, and now and then: majorised coordinate-descent sweeps, which always decrease `P`.
 //!
 //! A solution is then computed anew from its sorted support, signs and (Huber) outliers, with a fresh factor, so that
-//! codes do not depend on the way they were reached (for powers: up to rounding). Cost per round `2 k d + s^2 d + s^3/3`; a handful of rounds where `s`
-//! is well below `d`.
+//! codes do not depend on the way they were reached (for powers: up to rounding). Cost per round `2 k d + s^2 d + s^3/3`;
+//! a handful of rounds where `s` is well below `d`.
 //! Source: active sets as in Lee, Battle, Raina, Ng (2007), feature-sign search; projection as in Bertsekas (1982).
 
 mod settle;
@@ -23,7 +23,7 @@ mod newton;
 mod wide;
 mod point;
 
-use crate::duality::{Contact, Gap, Openness, duality_gap, open_residuals};
+use crate::duality::Evidence;
 use crate::error::InvalidOption;
 use crate::lower::{All, Problem, extreme_exponent};
 use crate::method::Method;
@@ -306,43 +306,17 @@ impl Workspace {
 
     /// The certificate at the code, whose `g` is at hand.
     fn outcome(&self, problem: &Problem, converged: bool, violation: f64) -> SampleOutcome {
-        let (loss, ridge) = (problem.lower.loss, problem.lower.ridge());
-        let contact = |j: usize| Contact {
-            coefficient: self.code[j],
-            correlation: self.gradient[j] + ridge * self.code[j],
-            threshold: problem.threshold(j),
-        };
-        let touches =
-            |&j: &usize| self.code[j] != 0.0 || problem.size(self.gradient[j]) > problem.threshold(j);
-        let contacts: Vec<Contact> = (0..self.code.len()).filter(touches).map(contact).collect();
-        let gap = duality_gap(&problem.lower, &self.point.residual, &contacts);
+        let lower = &problem.lower;
+        let (residual, fit) = (&self.point.residual, self.point.fit);
+        let (code, gradient, unit) = (&self.code, &self.gradient, self.scale);
+        let (gap, undecided) = Evidence { problem, lower, residual, fit, code, gradient, unit }.weigh();
         SampleOutcome {
             converged,
             violation,
-            duality_gap: gap.relative(loss.sum(&self.sample)),
-            undecided: self.undecided(problem, gap),
+            duality_gap: gap.relative(lower.loss.sum(&self.sample)),
+            undecided,
             rank_deficient: self.flat && !self.support.is_empty(),
         }
-    }
-
-    /// Number of atoms and residuals that the certificate leaves open.
-    fn undecided(&self, problem: &Problem, gap: Gap) -> usize {
-        let ridge = problem.lower.ridge();
-        let coefficients = || self.support.iter().map(|&j| (j, self.code[j]));
-        let terms = coefficients().map(|(j, c)| problem.threshold(j) * c.abs() + 0.5 * ridge * c * c);
-        let objective = self.point.fit + terms.sum::<f64>();
-        let largest = coefficients().fold(0.0_f64, |m, (_, c)| m.max(c.abs()));
-        let openness = Openness::new(&problem.lower, gap, objective, largest, self.scale);
-        let open = |&j: &usize| {
-            !problem.is_free(j)
-                && if self.code[j] == 0.0 {
-                    openness.outside(problem.size(self.gradient[j]), problem.threshold(j), problem.norm(j))
-                } else {
-                    openness.inside(self.code[j])
-                }
-        };
-        let atoms = (0..self.code.len()).filter(open).count();
-        atoms + open_residuals(problem.lower.loss, &self.point.residual)
     }
 }
 

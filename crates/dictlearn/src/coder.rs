@@ -4,10 +4,10 @@
 //! dictionary alone, so results are the same bits for any number of threads. The squared loss is coded in blocks (module
 //! `gram`) where `regularization > 0`, codes may have either sign, all weights are 1, nothing is missing, and there are at
 //! most 4096 atoms of norms between 1e-6 and 1e6; everything else sample by sample: see [`crate::active_set`] for method
-//! and cost. What either leaves unsolved under the squared or the Huber loss is tried by [`crate::homotopy`]. Other methods, and other problems
-//! than the lower level, are the options' [`Method`].
+//! and cost. What either leaves unsolved under the squared or the Huber loss is tried by [`crate::homotopy`].
+//! Other methods, and other problems than the lower level, are the options' [`Method`].
 
-use crate::active_set::{CoderOptions, Workspace};
+use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::error::Error;
@@ -53,12 +53,11 @@ pub fn encode<'a>(
             problem.n_components(),
             "the dictionary",
         )?;
-    }
-    if let Some(index) = start.and_then(|start| start.values().iter().position(|c| !c.is_finite())) {
-        let start = start.expect("it has such a value");
-        let row = start.indptr().partition_point(|&first| first <= index) - 1;
-        let (column, value) = (start.indices()[index] as usize, start.values()[index]);
-        return Err(Error::NotFinite { what: "start", row, column, value });
+        if let Some(index) = start.values().iter().position(|c| !c.is_finite()) {
+            let row = start.indptr().partition_point(|&first| first <= index) - 1;
+            let (column, value) = (start.indices()[index] as usize, start.values()[index]);
+            return Err(Error::NotFinite { what: "start", row, column, value });
+        }
     }
     samples.check()?;
     Ok(encode_checked(problem, samples, start, options))
@@ -75,20 +74,29 @@ pub(crate) fn encode_checked(
     let rescued = |spare: &mut _, range: Range<usize>, block: Block| {
         methods::rescue(spare, problem, samples, options, range, block)
     };
-    let blocks = match (options.method, screened(problem)) {
-        (Method::ActiveSet, Some(dictionary)) => {
-            in_blocks(n, gram::BLOCK, Default::default, |(workspace, spare), range| {
-                let workspace: &mut BlockWorkspace = workspace;
-                let block = workspace.encode(problem, &dictionary, samples, start, options, range.clone());
-                rescued(spare, range, block)
-            })
-        }
-        (Method::ActiveSet, None) => in_blocks(n, BLOCK, Default::default, |(workspace, spare), range| {
-            let block = encode_block(workspace, problem, samples, start, options, range.clone());
+    let active_set = options.method == Method::ActiveSet;
+    let screened = if active_set { screened(problem) } else { None };
+    let blocks = match screened {
+        Some(dictionary) => in_blocks(n, gram::BLOCK, Default::default, |(workspace, spare), range| {
+            let workspace: &mut BlockWorkspace = workspace;
+            let block = workspace.encode(problem, &dictionary, samples, start, options, range.clone());
             rescued(spare, range, block)
         }),
-        _ => in_blocks(n, BLOCK, Homotopy::default, |homotopy, range| {
-            methods::encode_block(homotopy, problem, samples, start, options, range)
+        None if active_set => in_blocks(n, BLOCK, Default::default, |(workspace, spare), range| {
+            let workspace: &mut Workspace = workspace;
+            let block = one_by_one(problem, samples, start, range.clone(), |sample, start, codes| {
+                let outcome = workspace.solve(problem, sample, start.iter(), options);
+                codes.push_iter(workspace.support().iter().map(|&j| (j, workspace.coefficient(j))));
+                outcome
+            });
+            rescued(spare, range, block)
+        }),
+        None => in_blocks(n, BLOCK, Homotopy::default, |homotopy, range| {
+            one_by_one(problem, samples, start, range, |sample, start, codes| {
+                let (code, outcome) = methods::solve(homotopy, problem, sample, start, options);
+                codes.push_iter(code.into_iter());
+                outcome
+            })
         }),
     };
     let entries = blocks.iter().map(|block| block.codes.nnz()).sum();
@@ -122,21 +130,20 @@ fn in_blocks<W>(
         .collect()
 }
 
-fn encode_block(
-    workspace: &mut Workspace,
+/// The samples of `range`, each by `solve`, which appends its code.
+fn one_by_one(
     problem: &Problem,
     samples: Samples<'_>,
     start: Option<&Codes>,
-    options: CoderOptions,
     range: Range<usize>,
+    mut solve: impl FnMut(&Sample, Code<'_>, &mut Codes) -> SampleOutcome,
 ) -> Block {
     let mut codes = Codes::new(problem.n_components());
     let (mut outcomes, mut sample) = (Vec::with_capacity(range.len()), Sample::default());
     for i in range {
         samples.load(i, &mut sample);
         let start = start.map(|codes| codes.row(i)).unwrap_or(Code { support: &[], values: &[] });
-        outcomes.push(workspace.solve(problem, &sample, start.iter(), options));
-        codes.push_iter(workspace.support().iter().map(|&j| (j, workspace.coefficient(j))));
+        outcomes.push(solve(&sample, start, &mut codes));
     }
     Block { codes, outcomes, rescued: 0 }
 }

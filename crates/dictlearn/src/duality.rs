@@ -25,7 +25,7 @@
 //! Source: Fercoq, Gramfort, Salmon (2015), Mind the duality gap.
 
 use crate::loss::Loss;
-use crate::lower::LowerLevel;
+use crate::lower::{LowerLevel, Problem};
 
 /// Relative distance from a kink below which it is open on which side of it the solution is.
 pub(crate) const KINK: f64 = 1e-9;
@@ -59,9 +59,7 @@ impl Gap {
         };
         (2.0 * steepest * self.value).sqrt()
     }
-}
 
-impl Gap {
     /// The bound relative to the objective at the code 0.
     pub(crate) fn relative(&self, at_zero: f64) -> f64 {
         let quotient = if self.value == 0.0 { 0.0 } else { self.value / at_zero };
@@ -69,45 +67,62 @@ impl Gap {
     }
 }
 
-/// What a gap leaves open about a support.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Openness {
-    multiple: f64,
-    /// Of `phi'(r*)` from `a phi'(r)`.
-    radius: f64,
-    /// Coefficients up to this may be 0 in the solution.
-    shortest: f64,
+/// A code with what its optimality conditions are made of; vectors over all atoms.
+#[derive(Clone, Copy)]
+pub(crate) struct Evidence<'a> {
+    pub problem: &'a Problem,
+    /// The penalty in force: the problem's, or one with another multiplier of the l1 norm.
+    pub lower: &'a LowerLevel,
+    pub residual: &'a [f64],
+    /// `sum_t phi(r_t)`.
+    pub fit: f64,
+    pub code: &'a [f64],
+    /// `g = v - ridge c`.
+    pub gradient: &'a [f64],
     /// The unit of thresholds that are 0.
-    unit: f64,
+    pub unit: f64,
 }
 
-impl Openness {
-    /// For a code of objective `P(c)` with this largest coefficient.
-    pub fn new(lower: &LowerLevel, gap: Gap, objective: f64, largest_coefficient: f64, unit: f64) -> Self {
-        let ridge = lower.ridge();
-        let shortest = if ridge > 0.0 { (2.0 * gap.value / ridge).sqrt() } else { 0.0 };
-        Self {
-            multiple: gap.multiple,
-            radius: gap.radius(lower.loss, objective),
-            shortest: shortest.max(KINK * largest_coefficient),
-            unit,
+impl Evidence<'_> {
+    /// The duality gap, and how many atoms and Huber residuals it or a kink leaves open.
+    pub fn weigh(&self) -> (Gap, usize) {
+        let (ridge, size) = (self.lower.ridge(), |g: f64| self.problem.size(g));
+        let pairs = || self.code.iter().copied().zip(self.gradient.iter().copied()).enumerate();
+        let mut contacts = Vec::new();
+        let (mut objective, mut largest) = (self.fit, 0.0_f64);
+        for (j, (c, g)) in pairs() {
+            let threshold = self.threshold(j);
+            if c != 0.0 || size(g) > threshold {
+                contacts.push(Contact { coefficient: c, correlation: g + ridge * c, threshold });
+                objective += threshold * c.abs() + 0.5 * ridge * c * c;
+                largest = largest.max(c.abs());
+            }
         }
+        let gap = duality_gap(self.lower, self.residual, &contacts);
+        let radius = gap.radius(self.lower.loss, objective);
+        let shortest = if ridge > 0.0 { (2.0 * gap.value / ridge).sqrt() } else { 0.0 };
+        let shortest = shortest.max(KINK * largest);
+        let open = |&(j, (c, g)): &(usize, (f64, f64))| {
+            let threshold = self.threshold(j);
+            if threshold == 0.0 && !self.lower.non_negative {
+                return false;
+            }
+            if c != 0.0 {
+                return c.abs() <= shortest;
+            }
+            let unit = if threshold > 0.0 { threshold } else { self.unit };
+            threshold - gap.multiple * size(g) <= (KINK * unit).max(radius * self.problem.norm(j))
+        };
+        (gap, pairs().filter(open).count() + open_residuals(self.lower.loss, self.residual))
     }
 
-    /// Whether an atom of the support may be none of the solution's.
-    pub fn inside(&self, coefficient: f64) -> bool {
-        coefficient.abs() <= self.shortest
-    }
-
-    /// Whether an atom off the support may be one of the solution's; `size` is what is compared with the threshold.
-    pub fn outside(&self, size: f64, threshold: f64, norm: f64) -> bool {
-        let unit = if threshold > 0.0 { threshold } else { self.unit };
-        threshold - self.multiple * size <= (KINK * unit).max(self.radius * norm)
+    fn threshold(&self, j: usize) -> f64 {
+        self.lower.regularization * self.problem.weight(j)
     }
 }
 
 /// Huber residuals so near delta that they may be on either side of it; none for other losses.
-pub(crate) fn open_residuals(loss: Loss, residual: &[f64]) -> usize {
+fn open_residuals(loss: Loss, residual: &[f64]) -> usize {
     let Loss::Huber { delta } = loss else { return 0 };
     residual.iter().filter(|r| (r.abs() - delta).abs() < KINK * delta).count()
 }

@@ -15,35 +15,25 @@ use linalg::columns::{dot, norm};
 use std::ops::Range;
 
 /// A code as ascending pairs of atom and coefficient, with its certificate.
-type Solved = (Vec<(usize, f64)>, SampleOutcome);
+pub(crate) type Solved = (Vec<(usize, f64)>, SampleOutcome);
 
-/// The samples of `range` by `options.method`.
-pub(crate) fn encode_block(
+/// One sample by `options.method`, on its observed features.
+pub(crate) fn solve(
     homotopy: &mut Homotopy,
     problem: &Problem,
-    samples: Samples<'_>,
-    start: Option<&Codes>,
+    sample: &Sample,
+    start: Code<'_>,
     options: CoderOptions,
-    range: Range<usize>,
-) -> Block {
-    let mut codes = Codes::new(problem.n_components());
-    let (mut outcomes, mut sample) = (Vec::with_capacity(range.len()), Sample::default());
-    for i in range {
-        samples.load(i, &mut sample);
-        let start = start.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
-        let (code, outcome) = if sample.missing.is_empty() {
-            solve(homotopy, problem, &sample.values, start, options)
-        } else {
-            let problem = problem.observed(&sample);
-            solve(homotopy, &problem, &sample.observed(&sample.values), start, options)
-        };
-        outcomes.push(outcome);
-        codes.push_iter(code.into_iter());
+) -> Solved {
+    if sample.missing.is_empty() {
+        solve_complete(homotopy, problem, &sample.values, start, options)
+    } else {
+        let observed = problem.observed(sample);
+        solve_complete(homotopy, &observed, &sample.observed(&sample.values), start, options)
     }
-    Block { codes, outcomes, rescued: 0 }
 }
 
-fn solve(
+fn solve_complete(
     homotopy: &mut Homotopy,
     problem: &Problem,
     sample: &[f64],

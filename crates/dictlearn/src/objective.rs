@@ -132,7 +132,8 @@ impl<'a> UpperObjective<'a> {
         objective: Objective,
         n_components: usize,
     ) -> Self {
-        let energy = energies(data.samples);
+        let means = data.samples.feature_means().expect("every feature was checked to be observed");
+        let energy = energies(data.samples, &means);
         let (atom_weights, batch, start, last) = (None, None, None, None);
         Self { data, lower, coder, objective, n_components, atom_weights, energy, batch, start, last }
     }
@@ -237,13 +238,26 @@ impl Smooth for UpperObjective<'_> {
     }
 }
 
+/// `1 - |X - C D|^2 / |X - mean|^2` over the observed features; not finite where all samples are the mean.
+///
+/// # Errors
+/// Names a feature that no sample observes.
+pub fn explained_variance<'a>(
+    problem: &Problem,
+    samples: impl Into<Samples<'a>>,
+    codes: &Codes,
+) -> Result<f64, Error> {
+    let samples = samples.into();
+    let energy: f64 = energies(samples, &samples.feature_means()?).iter().sum();
+    Ok(1.0 - residual_energy(problem, samples, codes) / energy)
+}
+
 /// `|x_i - mean|^2` over the observed features, the mean of a feature being that of its observed values.
-fn energies(samples: Samples<'_>) -> Vec<f64> {
-    let mean = samples.feature_means().expect("every feature was checked to be observed");
+fn energies(samples: Samples<'_>, means: &[f64]) -> Vec<f64> {
     let mut sample = Sample::default();
     let mut distance = |i: usize| {
         samples.load(i, &mut sample);
-        let mut centred: Vec<f64> = sample.values.iter().zip(&mean).map(|(x, m)| x - m).collect();
+        let mut centred: Vec<f64> = sample.values.iter().zip(means).map(|(x, m)| x - m).collect();
         sample.blank(&mut centred);
         dot(&centred, &centred)
     };

@@ -3,7 +3,7 @@
 //! Conditions and KKT violation as in [`crate::lower`], at any multiplier `lambda` of the l1 norm. Cost `2 k d` and `2 s d`.
 
 use crate::active_set::SampleOutcome;
-use crate::duality::{Contact, Openness, duality_gap, open_residuals};
+use crate::duality::Evidence;
 use crate::lower::{LowerLevel, Problem, extreme_exponent};
 
 /// The outcome of a code (pairs of atom and coefficient, none of them 0) for the penalty
@@ -18,55 +18,44 @@ pub(crate) fn certify(
     if let Some(exponent) = extreme_exponent(problem.lower.loss, sample) {
         return certify_scaled(problem, sample, code, (multiplier, unit), tolerance, exponent);
     }
-    let (loss, ridge) = (problem.lower.loss, problem.lower.ridge());
+    let loss = problem.lower.loss;
     let (mut residual, mut slopes) = (vec![0.0; sample.len()], vec![0.0; sample.len()]);
     problem.residual(sample, code.iter().copied(), &mut residual);
     loss.slopes(&residual, &mut slopes);
-    let mut gradient = vec![0.0; problem.n_components()];
+    let (k, ridge) = (problem.n_components(), problem.lower.ridge());
+    let (mut gradient, mut dense) = (vec![0.0; k], vec![0.0; k]);
     problem.correlations(&slopes, &mut gradient);
-    let (mut worst, mut contacts, mut used) = (0.0_f64, Vec::new(), code.iter().peekable());
-    for (j, &v) in gradient.iter().enumerate() {
-        let threshold = multiplier * problem.weight(j);
-        let coefficient = used.next_if(|(i, _)| *i == j).map_or(0.0, |(_, c)| *c);
-        let distance = if coefficient == 0.0 {
-            (problem.size(v) - threshold).max(0.0)
-        } else {
-            (v - ridge * coefficient - threshold * coefficient.signum()).abs()
-        };
-        if coefficient != 0.0 || problem.size(v) > threshold {
-            contacts.push(Contact { coefficient, correlation: v, threshold });
-        }
-        worst = if v.is_nan() { f64::NAN } else { distance.max(worst) };
-        if worst.is_nan() {
-            break;
-        }
+    for &(j, c) in code {
+        dense[j] = c;
+        gradient[j] -= ridge * c;
     }
-    let lower = LowerLevel {
+    let mut worst = 0.0_f64;
+    for (j, (&c, &g)) in dense.iter().zip(&gradient).enumerate() {
+        let threshold = multiplier * problem.weight(j);
+        let distance = if c == 0.0 {
+            (problem.size(g) - threshold).max(0.0)
+        } else {
+            (g - threshold * c.signum()).abs()
+        };
+        // Unlike `f64::max`, what is not a number stays.
+        worst = if g.is_nan() || worst.is_nan() { f64::NAN } else { distance.max(worst) };
+    }
+    let lower = &LowerLevel {
         regularization: multiplier,
         elastic_penalty: 0.0,
         l2_regularization: ridge,
         ..problem.lower
     };
-    let gap = duality_gap(&lower, &residual, &contacts);
-    let penalty =
-        |c: &Contact| c.threshold * c.coefficient.abs() + 0.5 * ridge * c.coefficient * c.coefficient;
-    let objective = loss.sum(&residual) + contacts.iter().map(penalty).sum::<f64>();
-    let largest = code.iter().fold(0.0_f64, |m, (_, c)| m.max(c.abs()));
-    let openness = Openness::new(&lower, gap, objective, largest, unit);
-    let free = |j: usize| !lower.non_negative && multiplier * problem.weight(j) == 0.0;
-    let mut off = vec![true; gradient.len()];
-    code.iter().for_each(|&(j, _)| off[j] = false);
-    let outside = |&j: &usize| {
-        off[j] && openness.outside(problem.size(gradient[j]), multiplier * problem.weight(j), problem.norm(j))
-    };
-    let undecided = (0..gradient.len()).filter(|&j| !free(j)).filter(outside).count()
-        + code.iter().filter(|(j, c)| !free(*j) && openness.inside(*c)).count();
+    let (fit, at_zero) = (loss.sum(&residual), loss.sum(sample));
+    let evidence =
+        Evidence { problem, lower, residual: &residual, fit, code: &dense, gradient: &gradient, unit };
+    let (gap, undecided) = evidence.weigh();
     let violation = worst / unit;
     SampleOutcome {
         converged: violation <= tolerance,
         violation,
-        duality_gap: gap.relative(loss.sum(sample)),
-        undecided: undecided + open_residuals(loss, &residual),
+        duality_gap: gap.relative(at_zero),
+        undecided,
         rank_deficient: false,
     }
 }

@@ -112,11 +112,6 @@ impl<'a> Samples<'a> {
         Self { missing: true, ..self }
     }
 
-    /// Whether entries may be missing.
-    pub fn may_be_missing(&self) -> bool {
-        self.missing
-    }
-
     /// The samples of these indices, in this order.
     pub(crate) fn select(self, selection: &'a [usize]) -> Self {
         assert!(self.selection.is_none(), "samples are selected once");

@@ -58,8 +58,6 @@ pub trait Simd: Copy {
     fn div32(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// Entry `j` of vector `i` goes to entry `i` of vector `j`.
     fn transpose32(self, a: [Self::F32; CHUNK]) -> [Self::F32; CHUNK];
-    /// `max(a, |b|)`.
-    fn max_abs32(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// Largest of the sixteen.
     fn max32(self, a: Self::F32) -> f32;
     /// `best` and `tag`, replaced by `|value|` and `new_tag` where `|value|` is larger.
@@ -192,14 +190,10 @@ mod tests {
             let (a, b) = (simd.load32(&narrow(self.0)), simd.load32(&narrow(self.1)));
             let mut out32 = [0.0; CHUNK];
             simd.store32(&mut out32, simd.fma32(a, b, simd.mul32(a, simd.splat32(0.5))));
-            let largest = simd.max32(simd.max_abs32(simd.splat32(0.0), b));
-            let above = simd.above32(a, simd.splat32(1.0));
-            let (best, tag) = simd.keep_larger32(
-                simd.max_abs32(simd.splat32(0.0), a),
-                simd.splat32(0.0),
-                b,
-                simd.splat32(1.0),
-            );
+            let (zero, one) = (simd.splat32(0.0), simd.splat32(1.0));
+            let largest = simd.max32(simd.keep_larger32(zero, zero, b, one).0);
+            let above = simd.above32(a, one);
+            let (best, tag) = simd.keep_larger32(simd.keep_larger32(zero, zero, a, zero).0, zero, b, one);
             let (mut bests, mut tags) = ([0.0; CHUNK], [0.0; CHUNK]);
             simd.store32(&mut bests, best);
             simd.store32(&mut tags, tag);

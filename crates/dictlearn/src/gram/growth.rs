@@ -17,7 +17,7 @@ use super::vectors::{add_multiples, combine};
 use linalg::simd::{Aligned, Kernel, Simd, padded};
 
 /// Smallest accepted `e / (G_jj + ridge)`: below it atoms are nearly dependent and `f32` is not enough.
-pub(super) const SMALLEST_PIVOT: f32 = 1e-4;
+const SMALLEST_PIVOT: f32 = 1e-4;
 
 /// One worker's memory; between [`Growth::start`] and [`Growth::hand_over`] the state of one sample.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// From a support and its coefficients in `f32`; `false` where it is too large for the memory at hand or its system cannot be inverted.
+    /// From a support and its coefficients in `f32`; `false` where it is too large for the memory at hand.
     pub fn start(&mut self, dictionary: &GramDictionary, settled: &Settled, inverse: &Inverse) -> bool {
         let largest = dictionary.largest_support();
         let stride = padded(largest + 1);

@@ -80,15 +80,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn max_abs32(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
-        unsafe {
-            let sign = _mm256_set1_ps(-0.0);
-            let b = [_mm256_andnot_ps(sign, b[0]), _mm256_andnot_ps(sign, b[1])];
-            [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])]
-        }
-    }
-
-    #[inline(always)]
     fn max32(self, a: [__m256; 2]) -> f32 {
         unsafe {
             let eight = _mm256_max_ps(a[0], a[1]);

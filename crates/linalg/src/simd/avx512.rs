@@ -91,11 +91,6 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn max_abs32(self, a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_max_ps(a, _mm512_abs_ps(b)) }
-    }
-
-    #[inline(always)]
     fn max32(self, a: __m512) -> f32 {
         unsafe { _mm512_reduce_max_ps(a) }
     }

@@ -46,11 +46,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn max_abs32(self, a: [f32; CHUNK], b: [f32; CHUNK]) -> [f32; CHUNK] {
-        std::array::from_fn(|i| if b[i].abs() > a[i] { b[i].abs() } else { a[i] })
-    }
-
-    #[inline(always)]
     fn max32(self, a: [f32; CHUNK]) -> f32 {
         a.iter().fold(f32::NEG_INFINITY, |m, &v| if v > m { v } else { m })
     }
