@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::gram::{self, BlockWorkspace, GramDictionary};
 use crate::homotopy::Homotopy;
 use crate::loss::Loss;
-use crate::lower::{LowerLevel, Problem};
+use crate::lower::Problem;
 use crate::method::Method;
 use crate::methods;
 use crate::samples::{Sample, Samples};
@@ -111,10 +111,8 @@ pub(crate) fn encode_checked(
 
 /// The dictionary prepared for screening, where the loss is squared and there is an l1 norm to screen by.
 fn screened(problem: &Problem) -> Option<GramDictionary> {
-    let LowerLevel { loss, regularization, non_negative, .. } = problem.lower;
-    let plain = problem.weights().is_none() && !non_negative;
-    let screens = loss == Loss::Squared && regularization > 0.0 && plain;
-    screens.then(|| GramDictionary::new(problem.dictionary(), problem.isa())).flatten()
+    let screens = problem.lower.loss == Loss::Squared && problem.lower.regularization > 0.0;
+    screens.then(|| GramDictionary::new(problem)).flatten()
 }
 
 /// `code` on fixed blocks of samples, in parallel, results in order.

@@ -102,7 +102,8 @@ impl BlockWorkspace {
         for &slot in &self.active {
             let code = start.row(range.start + slot);
             if !code.support.is_empty() {
-                self.samples[slot].settled.restart(code.iter());
+                let allowed = code.iter().filter(|(_, c)| dictionary.size(*c) > 0.0);
+                self.samples[slot].settled.restart(allowed);
                 self.pending.push(slot);
             }
         }
@@ -175,7 +176,7 @@ impl BlockWorkspace {
         let (sample, growth, inverse) = (&mut self.samples[slot], &mut self.growth, &mut self.inverse);
         growth.scans_left = max_iterations.saturating_sub(sample.scans);
         sample.begin_growth();
-        let grown = settle::invert(dictionary, &sample.settled.support, sample.penalty.ridge, inverse)
+        let grown = settle::invert(dictionary, &sample.settled.support, inverse)
             && growth.start(dictionary, &sample.settled, inverse)
             && growth.run(dictionary, correlations, sample.penalty);
         sample.scans = max_iterations - growth.scans_left.min(max_iterations);
@@ -200,7 +201,7 @@ impl BlockWorkspace {
         for group in pending[..small].chunks(CHUNK) {
             let mut supports: [&[u32]; CHUNK] = [&[]; CHUNK];
             supports.iter_mut().zip(group).for_each(|(to, &slot)| *to = &samples[slot].settled.support);
-            lanes.invert(dictionary, &supports[..group.len()], samples[group[0]].penalty.ridge);
+            lanes.invert(dictionary, &supports[..group.len()]);
             for (lane, &slot) in group.iter().enumerate() {
                 let Sample { values, residual, settled, penalty, .. } = &mut samples[slot];
                 settled.solved = lanes.inverse(lane).is_some_and(|matrix| {
@@ -211,7 +212,7 @@ impl BlockWorkspace {
         for &slot in &pending[small..] {
             let Sample { values, residual, settled, penalty, .. } = &mut samples[slot];
             settled.solved = settled.support.len() <= dictionary.largest_support()
-                && settle::invert(dictionary, &settled.support, penalty.ridge, inverse)
+                && settle::invert(dictionary, &settled.support, inverse)
                 && settled.solve(dictionary, values, residual, *penalty, inverse.matrix(), settler);
         }
     }
@@ -242,9 +243,10 @@ impl BlockWorkspace {
                     }
                 }
             };
-            let sample = &self.samples[slot];
+            let sample = &mut self.samples[slot];
             if sample.outcome.is_some() {
-                let Settled { support, values, .. } = &sample.settled;
+                let Settled { support, values, .. } = &mut sample.settled;
+                dictionary.unweigh(support, values);
                 codes.push_scaled(support, values, power_of_two(sample.exponent));
             } else {
                 let general = &self.general;
@@ -267,6 +269,7 @@ impl BlockWorkspace {
         let sample = &mut self.samples[slot];
         let max_iterations = options.max_iterations.saturating_sub(sample.scans).max(1);
         let limited = CoderOptions { max_iterations, ..options };
+        dictionary.unweigh(&sample.settled.support, &mut sample.settled.values);
         let code = sample.settled.code(sample.exponent);
         let mut outcome = self.general.solve(problem, &self.loaded, code, limited);
         if !outcome.converged {
@@ -280,7 +283,7 @@ impl BlockWorkspace {
         let sample = &mut self.samples[slot];
         if sample.settled.solved && sample.resolves(dictionary, options.tolerance) {
             outcome.violation = outcome.violation.max(sample.settled.violation);
-            outcome.duality_gap = sample.gap(0, outcome.violation);
+            outcome.duality_gap = sample.gap(dictionary, 0, outcome.violation);
             sample.outcome = Some(outcome);
         }
         outcome
@@ -301,12 +304,20 @@ mod tests {
         let samples = testkit::unit_columns(d, BLOCK, 2);
         let [atoms, samples] =
             [(&atoms, k), (&samples, BLOCK)].map(|(v, n)| MatRef::from_column_major_slice(v, d, n));
-        for ridge in [0.0, 1e-6, 0.01, 1.0] {
-            for regularization in [0.05, 0.2] {
-                let lower =
-                    LowerLevel { l2_regularization: ridge, ..LowerLevel::new(Loss::Squared, regularization) };
-                let problem = Problem::new(lower, atoms);
-                let dictionary = GramDictionary::new(atoms, problem.isa()).expect("atoms of norm 1");
+        let weights: Vec<f64> = (0..k).map(|j| 0.7 + (j % 5) as f64 / 10.0).collect();
+        for (ridge, non_negative) in [0.0, 1e-6, 0.01, 1.0].into_iter().flat_map(|r| [(r, false), (r, true)])
+        {
+            for (regularization, weighted) in [(0.05, false), (0.05, true), (0.2, false), (0.2, true)] {
+                let lower = LowerLevel {
+                    l2_regularization: ridge,
+                    non_negative,
+                    ..LowerLevel::new(Loss::Squared, regularization)
+                };
+                let mut problem = Problem::new(lower, atoms);
+                if weighted {
+                    problem = problem.with_weights(&weights).expect("positive weights");
+                }
+                let dictionary = GramDictionary::new(&problem).expect("atoms of norm 1");
                 let mut workspace = BlockWorkspace::default();
                 let options = CoderOptions::default();
                 let block = workspace.encode(&problem, &dictionary, samples.into(), None, options, 0..BLOCK);

@@ -68,6 +68,8 @@ pub trait Simd: Copy {
         value: Self::F32,
         new_tag: Self::F32,
     ) -> (Self::F32, Self::F32);
+    /// `floor_i` where that is larger than `a_i`, otherwise `a_i` (also where it is not a number).
+    fn at_least32(self, a: Self::F32, floor: Self::F32) -> Self::F32;
     /// Bit i is set where `|a_i| > bound_i`.
     fn above32(self, a: Self::F32, bound: Self::F32) -> u16;
 
@@ -193,6 +195,11 @@ mod tests {
             let (zero, one) = (simd.splat32(0.0), simd.splat32(1.0));
             let largest = simd.max32(simd.keep_larger32(zero, zero, b, one).0);
             let above = simd.above32(a, one);
+            let mut clamped = [0.0; CHUNK];
+            let undefined = simd.div32(zero, zero);
+            assert_eq!(simd.above32(simd.at_least32(undefined, one), zero), 0);
+            simd.store32(&mut clamped, simd.at_least32(a, zero));
+            assert_eq!(clamped, narrow(self.0).map(|a| a.max(0.0)));
             let (best, tag) = simd.keep_larger32(simd.keep_larger32(zero, zero, a, zero).0, zero, b, one);
             let (mut bests, mut tags) = ([0.0; CHUNK], [0.0; CHUNK]);
             simd.store32(&mut bests, best);

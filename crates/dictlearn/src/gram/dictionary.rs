@@ -1,10 +1,15 @@
 //! A dictionary and its Gram matrix in the precisions and paddings that the block coder wants.
+//!
+//! Weights of the l1 norm go to the atoms: with `d_j / w_j`, `w_j c_j` and `ridge / w_j^2` in place of `d_j`, `c_j` and
+//! `ridge` all weights are 1. A number of the weighted problem's KKT conditions is `w_j` times that of this one.
 
+use crate::lower::Problem;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use linalg::columns::{column, column_norms};
+use linalg::columns::norm;
 use linalg::simd::{Aligned, CHUNK, Isa, padded};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Largest number of atoms for which the Gram matrix is formed (64 MiB).
@@ -14,35 +19,48 @@ const GRAM_BLOCK: usize = 256;
 /// Range of atom norms within which single precision is safe.
 const NORMS: Range<f64> = 1e-6..1e6;
 
-/// A dictionary prepared for the squared loss.
+/// A dictionary, its penalty and sign constraint prepared for the squared loss.
 #[derive(Clone, Debug)]
 pub(crate) struct GramDictionary {
     pub n_features: usize,
     pub n_components: usize,
-    /// Atoms padded to whole chunks, one after the other.
+    /// Atoms over their weights, padded to whole chunks, one after the other.
     pub atoms: Aligned<f64>,
     /// Atoms (unpadded) and zero atoms up to whole chunks of atoms.
     pub narrow: Aligned<f32>,
-    /// Row `j`: `d_j . d_i` over all `i`, padded.
+    /// Row `j`: `d_j . d_i` over all `i`, padded; the ridge is added to the diagonal.
     pub gram: Aligned<f32>,
+    /// The largest norm of an atom over its weight.
     pub largest_norm: f64,
+    /// `w_j`; empty where all are 1.
+    weights: Vec<f64>,
+    pub largest_weight: f64,
+    pub smallest_weight: f64,
+    /// The ridge where weights are 1.
+    ridge: f64,
+    pub non_negative: bool,
     pub isa: Isa,
 }
 
 impl GramDictionary {
-    /// `None` where the general method has to do: too many atoms for a Gram matrix, or norms out of range.
-    pub fn new(dictionary: MatRef<'_, f64>, isa: Isa) -> Option<Self> {
-        let (d, k) = (dictionary.nrows(), dictionary.ncols());
-        let norms = column_norms(dictionary);
-        if k > MOST_ATOMS || norms.iter().any(|n| *n != 0.0 && !NORMS.contains(n)) {
+    /// `None` where the general method has to do: too many atoms for a Gram matrix, free atoms, or norms out of range.
+    pub fn new(problem: &Problem) -> Option<Self> {
+        let (d, k) = (problem.n_features(), problem.n_components());
+        let weights = problem.weights().unwrap_or_default();
+        let weighted = |j: usize| match weights {
+            [] => Cow::Borrowed(problem.atom(j)),
+            _ => Cow::Owned(problem.atom(j).iter().map(|v| v / weights[j]).collect()),
+        };
+        let norms: Vec<f64> = (0..k).map(|j| norm(&weighted(j))).collect();
+        if k > MOST_ATOMS || weights.contains(&0.0) || norms.iter().any(|n| *n != 0.0 && !NORMS.contains(n)) {
             return None;
         }
         let (rows, columns) = (padded(d), padded(k));
         let mut atoms = Aligned::zeros(k * rows);
         let mut narrow = Aligned::zeros(columns * d);
         for j in 0..k {
-            let atom = column(dictionary, j);
-            atoms[j * rows..j * rows + d].copy_from_slice(atom);
+            let atom = weighted(j);
+            atoms[j * rows..j * rows + d].copy_from_slice(&atom);
             (0..d).for_each(|t| narrow[t * columns + j] = atom[t] as f32);
         }
         let mut gram = Aligned::zeros(k * columns);
@@ -58,8 +76,64 @@ impl GramDictionary {
                 Par::Seq,
             );
         });
-        let largest_norm = norms.iter().copied().fold(0.0, f64::max);
-        Some(Self { n_features: d, n_components: k, atoms, narrow, gram, largest_norm, isa })
+        let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+        let mut prepared = Self {
+            n_features: d,
+            n_components: k,
+            atoms,
+            narrow,
+            gram,
+            largest_norm: largest(&norms),
+            weights: weights.to_vec(),
+            largest_weight: if weights.is_empty() { 1.0 } else { largest(weights) },
+            smallest_weight: weights.iter().copied().reduce(f64::min).unwrap_or(1.0),
+            ridge: problem.lower.ridge(),
+            non_negative: problem.lower.non_negative,
+            isa: problem.isa(),
+        };
+        for j in 0..k {
+            prepared.gram[j * columns + j] += prepared.ridge(j) as f32;
+        }
+        Some(prepared)
+    }
+
+    #[inline(always)]
+    pub fn weight(&self, j: usize) -> f64 {
+        if self.weights.is_empty() { 1.0 } else { self.weights[j] }
+    }
+
+    /// The ridge of atom `j`.
+    #[inline(always)]
+    pub fn ridge(&self, j: usize) -> f64 {
+        let w = self.weight(j);
+        self.ridge / (w * w)
+    }
+
+    pub fn has_ridge(&self) -> bool {
+        self.ridge > 0.0
+    }
+
+    /// The ridge in the unit of the codes.
+    pub fn common_ridge(&self) -> f64 {
+        self.ridge
+    }
+
+    /// What correlations are raised to before their magnitudes are compared: with 0, negative ones never violate.
+    #[inline(always)]
+    pub fn least(&self) -> f32 {
+        if self.non_negative { 0.0 } else { f32::NEG_INFINITY }
+    }
+
+    /// `|v|`, or `v` for non-negative codes.
+    pub fn size(&self, correlation: f64) -> f64 {
+        if self.non_negative { correlation } else { correlation.abs() }
+    }
+
+    /// From `w_j c_j` to `c_j`.
+    pub fn unweigh(&self, support: &[u32], values: &mut [f64]) {
+        if !self.weights.is_empty() {
+            values.iter_mut().zip(support).for_each(|(c, &j)| *c /= self.weights[j as usize]);
+        }
     }
 
     /// Supports beyond this are left to the general method, which has better ways for them.
@@ -84,7 +158,6 @@ impl GramDictionary {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Penalty {
     pub lambda: f64,
-    pub ridge: f64,
     /// What single precision cannot tell from lambda.
     pub bound: f64,
 }
@@ -93,9 +166,7 @@ impl Penalty {
     pub fn limits(self) -> Limits {
         let lambda = self.lambda as f32;
         let floor = lambda + self.bound as f32;
-        // With a ridge `|v_j|` is beyond lambda on the support.
-        let clear = if self.ridge == 0.0 { floor.max(lambda * (1.0 + CLEAR)) } else { f32::INFINITY };
-        Limits { lambda, floor, clear }
+        Limits { lambda, floor, clear: floor.max(lambda * (1.0 + CLEAR)) }
     }
 }
 

@@ -1,9 +1,10 @@
 //! A support grows to the optimum in `f32`: violators join one at a time, with a bordered inverse of their system.
 //!
-//! State: support `S` in slots, signs `s`, coefficients `c` optimal on `S`, `M = (D_S^T D_S + ridge I)^-1`.
+//! State: support `S` in slots, signs `s`, coefficients `c` optimal on `S`, `M = G_SS^-1`, `G = D^T D` with the ridge on
+//! its diagonal. `|g_j|` stands for `g_j` where codes are not negative.
 //! The largest few violators of a scan ([`super::scan`]) are tried in turn: `h = G_jS`, `g_j` anew; if still
 //! `|g_j| > lambda`, atom `j` joins with coefficient 0 and
-//! 1. border: `u = M h`, `e = G_jj + ridge - h.u`, `M <- [M + u u^T / e, -u / e; -u^T / e, 1 / e]`;
+//! 1. border: `u = M h`, `e = G_jj - h.u`, `M <- [M + u u^T / e, -u / e; -u^T / e, 1 / e]`;
 //! 2. move: `c <- c + a rho M_j` with `rho = g_j - lambda s_j` and the largest `a <= 1` that changes no sign;
 //!    if `a < 1` the coefficient that vanished leaves (`M <- M - m m^T / m_ii`), `rho <- (1 - a) rho`, and again.
 //!
@@ -16,7 +17,7 @@ use super::settle::{Inverse, Settled};
 use super::vectors::{add_multiples, combine};
 use linalg::simd::{Aligned, Kernel, Simd, padded};
 
-/// Smallest accepted `e / (G_jj + ridge)`: below it atoms are nearly dependent and `f32` is not enough.
+/// Smallest accepted `e / G_jj`: below it atoms are nearly dependent and `f32` is not enough.
 const SMALLEST_PIVOT: f32 = 1e-4;
 
 /// One worker's memory; between [`Growth::start`] and [`Growth::hand_over`] the state of one sample.
@@ -103,12 +104,17 @@ impl Kernel for Run<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> bool {
         let Self { growth, dictionary, correlations, penalty } = self;
-        let (limits, ridge) = (penalty.limits(), penalty.ridge as f32);
+        let limits = penalty.limits();
         if !growth.support.is_empty() {
             growth.scan.terms.clear();
             growth.scan.terms.extend(growth.support.iter().copied().zip(growth.values.iter().copied()));
-            growth.scan.add(simd, dictionary, correlations);
+            growth.scan.add(simd, dictionary, correlations, f32::NEG_INFINITY);
             correlations.copy_from_slice(&growth.scan.gradient);
+            if dictionary.has_ridge() {
+                for (&j, &c) in growth.support.iter().zip(&growth.values) {
+                    correlations[j as usize] -= dictionary.ridge(j as usize) as f32 * c;
+                }
+            }
         }
         while growth.scans_left > 0 {
             growth.scans_left -= 1;
@@ -122,7 +128,7 @@ impl Kernel for Run<'_> {
             let mut joined = false;
             for index in 0..growth.candidates.count {
                 let j = growth.candidates.atoms[index];
-                match growth.join(simd, dictionary, correlations[j as usize], j, limits, ridge) {
+                match growth.join(simd, dictionary, correlations[j as usize], j, limits) {
                     Joined::Yes => joined = true,
                     Joined::No => {}
                     Joined::Dependent => return false,
@@ -154,7 +160,6 @@ impl Growth {
         correlation: f32,
         j: u32,
         limits: Limits,
-        ridge: f32,
     ) -> Joined {
         let s = self.support.len();
         if self.support.contains(&j) {
@@ -172,13 +177,13 @@ impl Growth {
             self.row[a] = h;
             gradient -= h * c;
         }
-        if gradient.abs() <= limits.floor {
+        if gradient.max(dictionary.least()).abs() <= limits.floor {
             return Joined::No;
         }
         let (stride, inverse) = (self.stride, &self.inverse);
         combine(simd, &mut self.image[..used], &self.row[..s], inverse, stride);
         let projected: f32 = self.row[..s].iter().zip(self.image.iter()).map(|(h, u)| h * u).sum();
-        let whole = gram[j as usize] + ridge;
+        let whole = gram[j as usize];
         let pivot = whole - projected;
         if pivot.is_nan() || pivot <= SMALLEST_PIVOT * whole {
             return Joined::Dependent;

@@ -33,10 +33,10 @@ pub(super) const SMALLEST_PIVOT: f32 = 3e-5;
 
 impl Lanes {
     /// Inverts the systems of up to sixteen supports.
-    pub fn invert(&mut self, dictionary: &GramDictionary, supports: &[&[u32]], ridge: f64) {
+    pub fn invert(&mut self, dictionary: &GramDictionary, supports: &[&[u32]]) {
         self.size = supports.iter().map(|support| support.len()).max().unwrap_or(0).next_multiple_of(2);
         self.stride = padded(self.size);
-        self.gather(dictionary, supports, ridge as f32);
+        self.gather(dictionary, supports);
         self.rows.reserve(CHUNK * self.size * self.stride);
         dictionary.isa.run(Invert { lanes: self, supports });
     }
@@ -49,7 +49,7 @@ impl Lanes {
     }
 
     /// The systems, filled up with the identity.
-    fn gather(&mut self, dictionary: &GramDictionary, supports: &[&[u32]], ridge: f32) {
+    fn gather(&mut self, dictionary: &GramDictionary, supports: &[&[u32]]) {
         let s = self.size;
         self.triangle.reserve(CHUNK * s * (s + 1) / 2);
         self.diagonal.reserve(CHUNK * s);
@@ -63,7 +63,6 @@ impl Lanes {
                 let gram = dictionary.gram_row(j as usize);
                 let row = &mut triangle[start..=start + a];
                 row.iter_mut().zip(support).for_each(|(to, &i)| to[lane] = gram[i as usize]);
-                row[a][lane] += ridge;
                 start += a + 1;
             }
             for a in support.len()..s {
@@ -189,25 +188,28 @@ fn subtract_two<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::Loss;
+    use crate::lower::{LowerLevel, Problem};
     use faer::MatRef;
     use linalg::simd::Isa;
 
     #[test]
     fn lanes_are_inverses_and_do_not_depend_on_their_neighbours() {
-        let (d, k, ridge) = (40, 30, 0.1);
+        let (d, k) = (40, 30);
         let atoms = testkit::unit_columns(d, k, 6);
         let supports: Vec<Vec<u32>> =
             (0..CHUNK as u32).map(|l| (0..30).filter(|j| (j * 7 + l) % 30 <= 1 + l).collect()).collect();
         let supports: Vec<&[u32]> = supports.iter().map(|support| &support[..]).collect();
         for isa in Isa::available() {
-            let dictionary =
-                GramDictionary::new(MatRef::from_column_major_slice(&atoms, d, k), isa).expect("norms are 1");
+            let lower = LowerLevel { l2_regularization: 0.1, ..LowerLevel::new(Loss::Squared, 1.0) };
+            let problem = Problem::new(lower, MatRef::from_column_major_slice(&atoms, d, k)).with_isa(isa);
+            let dictionary = GramDictionary::new(&problem).expect("norms are 1");
             let (mut together, mut alone) = (Lanes::default(), Lanes::default());
-            together.invert(&dictionary, &supports, ridge);
+            together.invert(&dictionary, &supports);
             for (lane, support) in supports.iter().enumerate() {
                 let s = support.len();
                 assert!(s == lane + 2);
-                alone.invert(&dictionary, &[support], ridge);
+                alone.invert(&dictionary, &[support]);
                 let one = alone.inverse(0).expect("a ridge keeps it regular");
                 let other = together.inverse(lane).expect("a ridge keeps it regular");
                 for a in 0..s {
@@ -220,7 +222,7 @@ mod tests {
                             .map(|(&i, m)| m * dictionary.gram_row(j as usize)[i as usize])
                             .sum();
                         let identity = f64::from(u8::from(a == b));
-                        testkit::assert_close(f64::from(product + 0.1 * row[b]), identity, 0.0, 2e-5);
+                        testkit::assert_close(f64::from(product), identity, 0.0, 2e-5);
                     }
                 }
             }
@@ -232,10 +234,11 @@ mod tests {
         let mut atoms = testkit::unit_columns(8, 4, 7);
         let (first, second) = atoms.split_at_mut(8);
         second[..8].copy_from_slice(first);
-        let dictionary = GramDictionary::new(MatRef::from_column_major_slice(&atoms, 8, 4), Isa::detect())
-            .expect("norms are 1");
+        let lower = LowerLevel::new(Loss::Squared, 1.0);
+        let problem = Problem::new(lower, MatRef::from_column_major_slice(&atoms, 8, 4));
+        let dictionary = GramDictionary::new(&problem).expect("norms are 1");
         let mut lanes = Lanes::default();
-        lanes.invert(&dictionary, &[&[0, 1], &[1, 2, 3]], 0.0);
+        lanes.invert(&dictionary, &[&[0, 1], &[1, 2, 3]]);
         assert!(lanes.inverse(0).is_none() && lanes.inverse(1).is_some());
     }
 }

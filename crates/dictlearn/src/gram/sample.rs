@@ -3,7 +3,7 @@
 //! Scale: `x <- 2^-e x` with `|x|` in [1/2, 1), and lambda likewise, so that `f32` neither overflows nor vanishes.
 //! Screening reads `v_j = d_j . r` in `f32`; what lies within its rounding of lambda is computed again in `f64`. The last
 //! scan of a growth does as well: `g_j` at its coefficients `c'` differs from `d_j . r` at the settled `c` by at most
-//! `(d + m + 16) 2^-24 (a |r_0| + a^2 m_1) + a^2 |c - c'|_1`, with `a` the largest norm of an atom, `r_0` the residual that
+//! `(d + m + 20) 2^-24 (a |r_0| + a^2 m_1) + a^2 |c - c'|_1`, with `a` the largest norm of an atom, `r_0` the residual that
 //! was screened, `m` the coefficients that moved since and `m_1` the sum of their magnitudes, before and after.
 //! Cost: a few passes over the `d` features and one over the `k` correlations a round.
 
@@ -54,8 +54,10 @@ pub(super) struct Sample {
 /// Atoms off the support whose `|d_j . r|` is near lambda.
 #[derive(Clone, Copy, Default)]
 struct Near {
-    /// The largest `|d_j . r| - lambda`, at least 0.
+    /// The largest `|d_j . r| - lambda` (`d_j . r - lambda` for non-negative codes), at least 0.
     excess: f64,
+    /// The same with each of them times its weight.
+    weighted: f64,
     violators: usize,
     /// At a kink.
     undecided: usize,
@@ -78,7 +80,6 @@ impl Sample {
         self.values[..values.len()].copy_from_slice(values);
         self.exponent = isa.run(Scale { values: &mut self.values });
         self.penalty.lambda = lower.regularization * power_of_two(-self.exponent);
-        self.penalty.ridge = lower.ridge();
         self.settled.clear();
         (self.rounds, self.scans) = (0, 0);
         self.outcome = None;
@@ -107,7 +108,7 @@ impl Sample {
         }
         if self.settled.support.is_empty() {
             let bound = (lambda + 100.0 * bound) as f32;
-            if dictionary.isa.run(Exceeds { correlations, bound }) {
+            if dictionary.isa.run(Exceeds { correlations, bound, least: dictionary.least() }) {
                 return self.grow_or_give_up();
             }
         }
@@ -117,7 +118,8 @@ impl Sample {
             self.aside.push(std::mem::take(&mut correlations[j as usize]));
         }
         let threshold = (lambda - bound) as f32;
-        dictionary.isa.run(Above { correlations, threshold, found: &mut self.found });
+        let (least, found) = (dictionary.least(), &mut self.found);
+        dictionary.isa.run(Above { correlations, threshold, least, found });
         let verdict = self.decide(dictionary, correlations, tolerance);
         for (&j, v) in self.settled.support.iter().zip(&self.aside) {
             correlations[j as usize] = *v;
@@ -127,7 +129,7 @@ impl Sample {
 
     fn decide(&mut self, dictionary: &GramDictionary, correlations: &[f32], tolerance: f64) -> Verdict {
         let Penalty { lambda, bound, .. } = self.penalty;
-        let far = |j: &u32| f64::from(correlations[*j as usize].abs()) > lambda + 100.0 * bound;
+        let far = |j: &u32| dictionary.size(f64::from(correlations[*j as usize])) > lambda + 100.0 * bound;
         if self.found.iter().any(far) {
             return self.grow_or_give_up();
         }
@@ -135,7 +137,7 @@ impl Sample {
             return Verdict::Done;
         }
         let near = self.near_lambda(dictionary);
-        if self.accept(near, tolerance) {
+        if self.accept(dictionary, near, tolerance) {
             return Verdict::Done;
         }
         let excess = near.excess;
@@ -152,23 +154,24 @@ impl Sample {
         let lambda = self.penalty.lambda;
         let mut near = Near::default();
         for &j in &self.found {
-            let exact = dot(dictionary.atom(j as usize), self.remainder()).abs();
+            let exact = dictionary.size(dot(dictionary.atom(j as usize), self.remainder()));
             near.excess = near.excess.max(exact - lambda);
+            near.weighted = near.weighted.max(dictionary.weight(j as usize) * (exact - lambda));
             near.violators += usize::from(exact > lambda);
             near.undecided += usize::from(lambda - exact <= KINK * lambda);
         }
         near
     }
 
-    fn accept(&mut self, near: Near, tolerance: f64) -> bool {
-        let violation = (near.excess / self.penalty.lambda).max(self.settled.violation);
+    fn accept(&mut self, dictionary: &GramDictionary, near: Near, tolerance: f64) -> bool {
+        let violation = (near.weighted / self.penalty.lambda).max(self.settled.violation);
         let accepted = violation <= tolerance;
         if accepted {
             self.outcome = Some(SampleOutcome {
                 converged: true,
                 violation,
-                duality_gap: self.gap(near.violators, violation),
-                undecided: near.undecided + self.faint(),
+                duality_gap: self.gap(dictionary, near.violators, violation),
+                undecided: near.undecided + self.faint(dictionary),
                 rank_deficient: false,
             });
         }
@@ -176,22 +179,26 @@ impl Sample {
     }
 
     /// A bound on the duality gap relative to the objective at 0, from the KKT violation.
-    pub fn gap(&self, violators: usize, violation: f64) -> f64 {
-        let Penalty { lambda, ridge, .. } = self.penalty;
+    pub fn gap(&self, dictionary: &GramDictionary, violators: usize, violation: f64) -> f64 {
+        let lambda = self.penalty.lambda;
         if violation == 0.0 {
             return 0.0;
         }
         let energy = dot(self.remainder(), self.remainder());
-        let support = self.settled.values.iter().map(|c| (c.abs(), lambda));
-        let gap = gap_bound(energy, ridge, support, violators, violation * lambda, lambda);
+        let weight = |j: &u32| dictionary.weight(*j as usize);
+        let pairs = self.settled.values.iter().zip(&self.settled.support);
+        let support = pairs.map(|(c, j)| (c.abs() / weight(j), lambda * weight(j)));
+        let (ridge, smallest) = (dictionary.common_ridge(), lambda * dictionary.smallest_weight);
+        let gap = gap_bound(energy, ridge, support, violators, violation * lambda, smallest);
         2.0 * gap / dot(&self.values, &self.values)
     }
 
     /// Number of coefficients that vanish beside the largest.
-    fn faint(&self) -> usize {
-        let values = &self.settled.values;
-        let largest = values.iter().fold(0.0_f64, |m, c| m.max(c.abs()));
-        values.iter().filter(|c| c.abs() <= KINK * largest).count()
+    fn faint(&self, dictionary: &GramDictionary) -> usize {
+        let pairs = self.settled.values.iter().zip(&self.settled.support);
+        let sizes = pairs.map(|(c, &j)| c.abs() / dictionary.weight(j as usize));
+        let largest = sizes.clone().fold(0.0, f64::max);
+        sizes.filter(|c| *c <= KINK * largest).count()
     }
 
     /// The support grows from its settled coefficients.
@@ -206,7 +213,7 @@ impl Sample {
     pub fn note_growth(&mut self, dictionary: &GramDictionary) {
         let moved = self.before.0 + self.settled.grown.len();
         let mass = self.before.1 + self.settled.grown.iter().map(|c| f64::from(c.abs())).sum::<f64>();
-        let terms = (dictionary.n_features + moved + 16) as f64;
+        let terms = (dictionary.n_features + moved + 20) as f64;
         let square = dictionary.largest_norm * dictionary.largest_norm;
         self.scan_rounding = terms / (dictionary.n_features + 8) as f64 * self.penalty.bound
             + terms * ROUNDOFF * square * mass;
@@ -223,9 +230,10 @@ impl Sample {
             return false;
         }
         let threshold = (lambda - open) as f32 * (1.0 - f32::EPSILON);
-        dictionary.isa.run(Above { correlations: scan, threshold, found: &mut self.found });
+        let (least, found) = (dictionary.least(), &mut self.found);
+        dictionary.isa.run(Above { correlations: scan, threshold, least, found });
         let near = self.near_lambda(dictionary);
-        self.accept(near, tolerance)
+        self.accept(dictionary, near, tolerance)
     }
 
     /// Whether rounding of `d_j . (x - D c)` in `f64`, which cannot be told apart in a certificate, is well below the
@@ -233,7 +241,7 @@ impl Sample {
     pub fn resolves(&self, dictionary: &GramDictionary, tolerance: f64) -> bool {
         let mass: f64 = self.settled.values.iter().map(|c| c.abs()).sum();
         let rounding = 4.0 * f64::EPSILON * dictionary.largest_norm * (1.0 + mass * dictionary.largest_norm);
-        rounding <= RESOLUTION * tolerance * self.penalty.lambda
+        dictionary.largest_weight * rounding <= RESOLUTION * tolerance * self.penalty.lambda
     }
 
     fn grow_or_give_up(&self) -> Verdict {
@@ -304,6 +312,8 @@ impl Kernel for Narrow<'_> {
 struct Exceeds<'a> {
     correlations: &'a [f32],
     bound: f32,
+    /// As in [`Above`].
+    least: f32,
 }
 
 impl Kernel for Exceeds<'_> {
@@ -311,7 +321,8 @@ impl Kernel for Exceeds<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> bool {
-        let bound = simd.splat32(self.bound);
-        chunks(self.correlations).iter().any(|chunk| simd.above32(simd.load32(chunk), bound) != 0)
+        let (bound, least) = (simd.splat32(self.bound), simd.splat32(self.least));
+        let above = |chunk| simd.above32(simd.at_least32(simd.load32(chunk), least), bound) != 0;
+        chunks(self.correlations).iter().any(above)
     }
 }

@@ -1,7 +1,7 @@
 //! Scan: the gradient of all atoms under a growing support, and its largest violators.
 //!
-//! `g = b - sum_S c_j G_j`, with `b` the correlations at zero coefficients; zero on the support `S`, where
-//! it is lambda, or beyond by the ridge.
+//! `g = b - sum_S c_j G_j`, with `b` the correlations at zero coefficients and the ridge on the diagonal of
+//! `G`; zero on the support `S`, where it is lambda. Where codes are not negative, a negative `g_j` is raised to 0.
 //! The largest few `|g_j|` above lambda are the candidates to join. Cost: `s k / 16` vector operations.
 
 use super::dictionary::{GramDictionary, Limits};
@@ -47,7 +47,7 @@ impl Scan {
         limits: Limits,
     ) -> Candidates {
         let s = self.terms.len();
-        let lead = self.add(simd, dictionary, base);
+        let lead = self.add(simd, dictionary, base, dictionary.least());
         let largest = simd.max32(lead.sizes);
         if largest > limits.clear {
             return lead.candidates(simd, largest, limits);
@@ -66,9 +66,15 @@ impl Scan {
         lead.candidates(simd, simd.max32(lead.sizes), limits)
     }
 
-    /// `gradient = base + sum (terms)`, and its largest entries; the terms are filled up with zeros.
+    /// `gradient = base + sum (terms)`, at `least`, and its largest entries; the terms are filled up with zeros.
     #[inline(always)]
-    pub fn add<S: Simd>(&mut self, simd: S, dictionary: &GramDictionary, base: &[f32]) -> Lead<S::F32> {
+    pub fn add<S: Simd>(
+        &mut self,
+        simd: S,
+        dictionary: &GramDictionary,
+        base: &[f32],
+        least: f32,
+    ) -> Lead<S::F32> {
         self.terms.resize(self.terms.len().next_multiple_of(TERMS), (0, 0.0));
         if self.gradient.len() != base.len() {
             self.gradient = Aligned::zeros(base.len());
@@ -77,11 +83,11 @@ impl Scan {
         let mut leads = [Lead { sizes: zero, numbers: zero }; 4];
         let (length, mut first) = (base.len() / CHUNK, 0);
         while first + 4 <= length {
-            self.group::<S, 4>(simd, dictionary, base, first, &mut leads);
+            self.group::<S, 4>(simd, dictionary, base, first, least, &mut leads);
             first += 4;
         }
         while first < length {
-            self.group::<S, 1>(simd, dictionary, base, first, &mut leads);
+            self.group::<S, 1>(simd, dictionary, base, first, least, &mut leads);
             first += 1;
         }
         let [a, b, c, d] = leads;
@@ -96,6 +102,7 @@ impl Scan {
         dictionary: &GramDictionary,
         base: &[f32],
         first: usize,
+        least: f32,
         leads: &mut [Lead<S::F32>; 4],
     ) {
         let (length, gram) = (base.len() / CHUNK, chunks(&dictionary.gram));
@@ -116,9 +123,11 @@ impl Scan {
         }
         let to: &mut [_; N] =
             (&mut chunks_mut(&mut self.gradient)[first..first + N]).try_into().expect("N chunks");
+        let least = simd.splat32(least);
         for i in 0..N {
-            simd.store32(&mut to[i], sums[i]);
-            leads[i] = leads[i].larger(simd, sums[i], first + i);
+            let sum = simd.at_least32(sums[i], least);
+            simd.store32(&mut to[i], sum);
+            leads[i] = leads[i].larger(simd, sum, first + i);
         }
     }
 }

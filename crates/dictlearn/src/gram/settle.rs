@@ -1,6 +1,6 @@
 //! Coefficients of a known support in `f64`: iterative refinement with a single-precision inverse.
 //!
-//! `H = D_S^T D_S + ridge I`, right-hand side `D_S^T x - lambda s`. With `M ~ H^-1` computed in `f32` from the sorted
+//! `H = D_S^T D_S` with the ridges on its diagonal, right-hand side `D_S^T x - lambda s`. With `M ~ H^-1` computed in `f32` from the sorted
 //! support, repeat from `c = 0`: `r = x - D_S c`, `F = D_S^T r - lambda s - ridge c`, `c <- c + M F`. The error shrinks by
 //! `cond(H) 2^-24` a step; the last `F` is the certificate on the support. Everything depends on the support, the signs
 //! and the sample alone, never on the way they were found. `M` comes from [`super::lanes`], or from
@@ -21,7 +21,7 @@ pub(super) struct Settled {
     pub values: Vec<f64>,
     /// The coefficients that growth reached, where it did.
     pub grown: Vec<f32>,
-    /// `max |F|` relative to lambda.
+    /// `max |F|` relative to lambda, times the largest weight on the support: at least that of the weighted problem.
     pub violation: f64,
     /// Whether the last attempt succeeded.
     pub solved: bool,
@@ -37,6 +37,8 @@ pub(super) struct Settler {
     gradient: Aligned<f64>,
     /// `lambda s`.
     pull: Aligned<f64>,
+    /// Minus the ridge of each atom.
+    ridges: Aligned<f64>,
 }
 
 /// `max |F|` that rounding of the sums in `F` leaves, for a sample and atoms of norm 1.
@@ -76,7 +78,7 @@ impl Settled {
         }
     }
 
-    /// Atoms and coefficients in the unit of the data.
+    /// Atoms and coefficients in the unit of the data, once they are free of their weights.
     pub fn code(&self, exponent: i32) -> impl Iterator<Item = (usize, f64)> + '_ {
         let scale = power_of_two(exponent);
         let pairs = self.support.iter().zip(&self.values);
@@ -97,9 +99,11 @@ impl Settled {
         let (support, signs, values) = (&self.support, &self.signs, &mut self.values);
         let refine =
             Refine { dictionary, sample, residual, penalty, support, signs, values, inverse, settler };
-        self.violation = dictionary.isa.run(refine) / penalty.lambda;
+        let reached = dictionary.isa.run(refine) / penalty.lambda;
+        let weight = self.support.iter().fold(0.0_f64, |w, &j| w.max(dictionary.weight(j as usize)));
+        self.violation = weight * reached;
         let signed = self.values.iter().zip(&self.signs).all(|(c, s)| c * s > 0.0);
-        signed && self.violation < 1e-9
+        signed && reached < 1e-9
     }
 }
 
@@ -117,15 +121,9 @@ impl Inverse {
         Matrix { rows: &self.rows, stride: self.stride }
     }
 
-    /// Inverts `D_S^T D_S + ridge I` by Gauss-Jordan sweeps; `false` where a pivot vanishes.
+    /// Inverts the system of a support by Gauss-Jordan sweeps; `false` where a pivot vanishes.
     #[inline(always)]
-    pub fn invert<S: Simd>(
-        &mut self,
-        simd: S,
-        dictionary: &GramDictionary,
-        support: &[u32],
-        ridge: f64,
-    ) -> bool {
+    pub fn invert<S: Simd>(&mut self, simd: S, dictionary: &GramDictionary, support: &[u32]) -> bool {
         let s = support.len();
         self.stride = padded(s);
         self.rows.clear();
@@ -137,12 +135,9 @@ impl Inverse {
             let gram = dictionary.gram_row(j as usize);
             row.iter_mut().zip(support).for_each(|(to, &i)| *to = gram[i as usize]);
         }
-        for a in 0..s {
-            self.rows[a * self.stride + a] += ridge as f32;
-        }
         self.pivot.resize(self.stride, 0.0);
         for (p, &j) in support.iter().enumerate() {
-            let original = dictionary.gram_row(j as usize)[j as usize] + ridge as f32;
+            let original = dictionary.gram_row(j as usize)[j as usize];
             if !sweep(simd, &mut self.rows, &mut self.pivot, p, original) {
                 return false;
             }
@@ -157,19 +152,13 @@ impl Inverse {
 }
 
 /// [`Inverse::invert`] from outside a kernel.
-pub(super) fn invert(
-    dictionary: &GramDictionary,
-    support: &[u32],
-    ridge: f64,
-    inverse: &mut Inverse,
-) -> bool {
-    dictionary.isa.run(Invert { dictionary, support, ridge, inverse })
+pub(super) fn invert(dictionary: &GramDictionary, support: &[u32], inverse: &mut Inverse) -> bool {
+    dictionary.isa.run(Invert { dictionary, support, inverse })
 }
 
 struct Invert<'a> {
     dictionary: &'a GramDictionary,
     support: &'a [u32],
-    ridge: f64,
     inverse: &'a mut Inverse,
 }
 
@@ -178,7 +167,7 @@ impl Kernel for Invert<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> bool {
-        self.inverse.invert(simd, self.dictionary, self.support, self.ridge)
+        self.inverse.invert(simd, self.dictionary, self.support)
     }
 }
 
@@ -241,8 +230,8 @@ impl Kernel for Refine<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f64 {
         let Self { dictionary, sample, residual, penalty, support, signs, values, inverse, settler } = self;
-        settler.begin(signs, penalty.lambda);
-        let reached = settler.refine(simd, dictionary, sample, residual, penalty, support, inverse);
+        settler.begin(dictionary, support, signs, penalty.lambda);
+        let reached = settler.refine(simd, dictionary, sample, residual, support, inverse);
         values.clear();
         values.extend_from_slice(&settler.values[..support.len()]);
         reached
@@ -252,16 +241,21 @@ impl Kernel for Refine<'_> {
 impl Settler {
     /// `c = 0`.
     #[inline(always)]
-    fn begin(&mut self, signs: &[f64], lambda: f64) {
+    fn begin(&mut self, dictionary: &GramDictionary, support: &[u32], signs: &[f64], lambda: f64) {
         let length = padded(signs.len());
         for vector in [&mut self.right, &mut self.step] {
             vector.reserve(length);
         }
-        for vector in [&mut self.values, &mut self.best, &mut self.gradient, &mut self.pull] {
+        let Self { values, best, gradient, pull, ridges, .. } = self;
+        for vector in [values, best, gradient, pull, ridges] {
             vector.reserve(length);
             chunks_mut(vector)[..length / CHUNK].fill([0.0; CHUNK]);
         }
         self.pull.iter_mut().zip(signs).for_each(|(to, sign)| *to = lambda * sign);
+        if dictionary.has_ridge() {
+            let pairs = self.ridges.iter_mut().zip(support);
+            pairs.for_each(|(to, &j)| *to = -dictionary.ridge(j as usize));
+        }
     }
 
     /// From `c = 0` to `c` and `r`; gives the largest `|F|`.
@@ -273,7 +267,6 @@ impl Settler {
         dictionary: &GramDictionary,
         sample: &[f64],
         residual: &mut [f64],
-        penalty: Penalty,
         support: &[u32],
         inverse: Matrix<'_>,
     ) -> f64 {
@@ -284,7 +277,7 @@ impl Settler {
         correlate(simd, dictionary, support, sample, &mut self.gradient);
         let mut reached = f64::INFINITY;
         for _ in 0..MOST_STEPS {
-            let worst = self.violation(simd, length, penalty.ridge);
+            let worst = self.violation(simd, length);
             if worst.is_nan() || worst >= 0.5 * reached {
                 // Rounding is reached: the step before was the better one, or as good.
                 if worst > reached {
@@ -306,13 +299,14 @@ impl Settler {
 
     /// `F = D_S^T r - lambda s - ridge c` from `D_S^T r`; gives `max |F|`.
     #[inline(always)]
-    fn violation<S: Simd>(&mut self, simd: S, length: usize, ridge: f64) -> f64 {
-        let (minus, ridge) = (simd.splat64(-1.0), simd.splat64(-ridge));
+    fn violation<S: Simd>(&mut self, simd: S, length: usize) -> f64 {
+        let minus = simd.splat64(-1.0);
         let mut worst = simd.zero64();
         let rows = chunks_mut(&mut self.gradient)[..length / CHUNK].iter_mut();
-        for ((f, pull), c) in rows.zip(chunks(&self.pull)).zip(chunks(&self.values)) {
+        let known = chunks(&self.pull).iter().zip(chunks(&self.ridges)).zip(chunks(&self.values));
+        for (f, ((pull, ridge), c)) in rows.zip(known) {
             let pulled = simd.fma64(simd.load64(pull), minus, simd.load64(f));
-            let gradient = simd.fma64(simd.load64(c), ridge, pulled);
+            let gradient = simd.fma64(simd.load64(c), simd.load64(ridge), pulled);
             worst = simd.max_abs64(worst, gradient);
             simd.store64(f, gradient);
         }

@@ -6,6 +6,8 @@ use linalg::simd::{CHUNK, Kernel, Simd, chunks, chunks_mut};
 pub(super) struct Above<'a> {
     pub correlations: &'a [f32],
     pub threshold: f32,
+    /// Entries are raised to this before: with 0, negative ones are not above.
+    pub least: f32,
     pub found: &'a mut Vec<u32>,
 }
 
@@ -15,9 +17,9 @@ impl Kernel for Above<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         self.found.clear();
-        let bound = simd.splat32(self.threshold);
+        let (bound, least) = (simd.splat32(self.threshold), simd.splat32(self.least));
         for (index, chunk) in chunks(self.correlations).iter().enumerate() {
-            let mut above = simd.above32(simd.load32(chunk), bound);
+            let mut above = simd.above32(simd.at_least32(simd.load32(chunk), least), bound);
             while above != 0 {
                 self.found.push((index * CHUNK) as u32 + above.trailing_zeros());
                 above &= above - 1;

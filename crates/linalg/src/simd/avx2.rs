@@ -114,6 +114,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn at_least32(self, a: [__m256; 2], floor: [__m256; 2]) -> [__m256; 2] {
+        unsafe { [_mm256_max_ps(floor[0], a[0]), _mm256_max_ps(floor[1], a[1])] }
+    }
+
+    #[inline(always)]
     fn above32(self, a: [__m256; 2], bound: [__m256; 2]) -> u16 {
         unsafe {
             let sign = _mm256_set1_ps(-0.0);

@@ -105,6 +105,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn at_least32(self, a: __m512, floor: __m512) -> __m512 {
+        unsafe { _mm512_max_ps(floor, a) }
+    }
+
+    #[inline(always)]
     fn above32(self, a: __m512, bound: __m512) -> u16 {
         unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(_mm512_abs_ps(a), bound) }
     }

@@ -66,6 +66,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn at_least32(self, a: [f32; CHUNK], floor: [f32; CHUNK]) -> [f32; CHUNK] {
+        std::array::from_fn(|i| if floor[i] > a[i] { floor[i] } else { a[i] })
+    }
+
+    #[inline(always)]
     fn above32(self, a: [f32; CHUNK], bound: [f32; CHUNK]) -> u16 {
         (0..CHUNK).fold(0, |bits, i| bits | (u16::from(a[i].abs() > bound[i]) << i))
     }
