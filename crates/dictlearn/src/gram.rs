@@ -12,7 +12,8 @@
 //!
 //! One product finishes nearly every sample. What single precision cannot decide (supports of nearly dependent atoms,
 //! violators below its resolution, extreme scales) goes to [`crate::active_set`], from the code reached so far.
-//! Samples are scaled by powers of two to a norm in [1/2, 1), so huge and tiny data are coded alike.
+//! Samples are scaled by powers of two to a norm in [1/2, 1), so huge and tiny data are coded alike. Weights of the l1 norm
+//! go to the atoms ([`dictionary`]); for non-negative codes `v_j` stands where `|v_j|` does.
 //!
 //! Rounding bound: `|fl(d_j . r) - d_j . r| <= (d + 8) 2^-24 |d_j| |r|` for `f32` inputs rounded from `f64`.
 //! Cost a sample: a product of `2 k d` single-precision flops, `2 k s` a round of growth, `s^3 / 32` vector operations and

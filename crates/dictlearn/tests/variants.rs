@@ -228,6 +228,33 @@ fn a_sample_without_observed_features_has_the_code_zero() {
     }
 }
 
+/// Weights over six decades, supports of any size, more than one block, and starts that break the sign constraint.
+#[test]
+fn blocks_meet_the_conditions_of_any_weights_and_signs() {
+    let spreads: [fn(usize) -> f64; 3] =
+        [|_| 1.0, |j| 0.5 + 0.25 * (j % 7) as f64, |j| 10_f64.powf((j * 5 % 13) as f64 / 2.0 - 3.0)];
+    for (d, k) in [(2, 5), (30, 20), (24, 130)] {
+        let instance = Instance::random("blocks", d, k, 110, 90 + k as u64);
+        for (case, share) in [0.01, 0.1, 0.4].into_iter().cycle().take(24).enumerate() {
+            let mut variant = Variant::new(instance.clone(), Loss::Squared, share, false, false);
+            variant.lower.non_negative = case % 2 == 0;
+            variant.lower.l2_regularization = [0.0, 1e-3, 0.1, 10.0][case / 2 % 4];
+            let place = format!("d = {d}, {:?}", variant.lower);
+            for spread in spreads {
+                variant.weights = (0..k).map(spread).collect();
+                let cold = variant.encode(None, EXACT);
+                let codes = variant.dense(&cold.codes);
+                let worst = (0..codes.len()).map(|i| variant.violation(i, &codes[i])).fold(0.0, f64::max);
+                assert_eq!(cold.report.not_converged, 0, "{place}: {:e}", cold.report.violation);
+                assert!(worst <= 2.0 * EXACT.tolerance, "{place}: {worst:e}");
+                let start = nonsense(&variant.instance, case as u64);
+                let warm = on_threads(3, || variant.encode(Some(&start), EXACT));
+                assert_eq!(warm.codes, cold.codes, "{place}");
+            }
+        }
+    }
+}
+
 #[test]
 fn starts_and_threads_do_not_matter() {
     for variant in variants().into_iter().filter(|v| v.instance.name == "many atoms") {
