@@ -260,7 +260,6 @@ impl Settler {
 
     /// From `c = 0` to `c` and `r`; gives the largest `|F|`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "an inner loop with everything it touches")]
     fn refine<S: Simd>(
         &mut self,
         simd: S,
