@@ -2,8 +2,8 @@
 //!
 //! Threads take blocks of `BLOCK` samples from the pool of rayon in force; a code depends on its sample and the
 //! dictionary alone, so results are the same bits for any number of threads. The squared loss is coded in blocks (module
-//! `gram`) where `regularization > 0`, codes may have either sign, all weights are 1, nothing is missing, and there are at
-//! most 4096 atoms of norms between 1e-6 and 1e6; everything else sample by sample: see [`crate::active_set`] for method
+//! `gram`) where `regularization > 0`, no weight is 0, nothing is missing, and there are at most 4096 atoms with norms over
+//! their weights between 1e-6 and 1e6; everything else sample by sample: see [`crate::active_set`] for method
 //! and cost. What either leaves unsolved under the squared or the Huber loss is tried by [`crate::homotopy`].
 //! Other methods, and other problems than the lower level, are the options' [`Method`].
 

@@ -282,9 +282,13 @@ impl BlockWorkspace {
         self.pending.push(slot);
         self.settle(dictionary);
         let sample = &mut self.samples[slot];
-        if sample.settled.solved && sample.resolves(dictionary, options.tolerance) {
+        let certain =
+            sample.settled.violation <= options.tolerance && sample.resolves(dictionary, options.tolerance);
+        if sample.settled.solved && certain {
             outcome.violation = outcome.violation.max(sample.settled.violation);
-            outcome.duality_gap = sample.gap(dictionary, 0, outcome.violation);
+            // Any atom off the support may violate by as much.
+            let others = dictionary.n_components - sample.settled.support.len();
+            outcome.duality_gap = sample.gap(dictionary, others, outcome.violation);
             sample.outcome = Some(outcome);
         }
         outcome

@@ -242,14 +242,18 @@ fn blocks_meet_the_conditions_of_any_weights_and_signs() {
             let place = format!("d = {d}, {:?}", variant.lower);
             for spread in spreads {
                 variant.weights = (0..k).map(spread).collect();
-                let cold = variant.encode(None, EXACT);
-                let codes = variant.dense(&cold.codes);
-                let worst = (0..codes.len()).map(|i| variant.violation(i, &codes[i])).fold(0.0, f64::max);
-                assert_eq!(cold.report.not_converged, 0, "{place}: {:e}", cold.report.violation);
-                assert!(worst <= 2.0 * EXACT.tolerance, "{place}: {worst:e}");
                 let start = nonsense(&variant.instance, case as u64);
-                let warm = on_threads(3, || variant.encode(Some(&start), EXACT));
-                assert_eq!(warm.codes, cold.codes, "{place}");
+                // The general coder meets the narrow tolerance, the block coder the wide one.
+                for options in [EXACT, CoderOptions::default()] {
+                    let cold = variant.encode(None, options);
+                    let codes = variant.dense(&cold.codes);
+                    let each = (0..codes.len()).map(|i| variant.violation(i, &codes[i]));
+                    let (worst, reported) = (each.fold(0.0, f64::max), cold.report.violation);
+                    assert_eq!(cold.report.not_converged, 0, "{place}: {reported:e}");
+                    assert!(worst <= reported + EXACT.tolerance, "{place}: {worst:e} above {reported:e}");
+                    let warm = on_threads(3, || variant.encode(Some(&start), options));
+                    assert_eq!(warm.codes, cold.codes, "{place}");
+                }
             }
         }
     }

@@ -34,7 +34,8 @@ pub(crate) struct GramDictionary {
     pub largest_norm: f64,
     /// `w_j`; empty where all are 1.
     weights: Vec<f64>,
-    pub largest_weight: f64,
+    /// The largest norm of an atom, not over its weight.
+    pub largest_atom: f64,
     pub smallest_weight: f64,
     /// The ridge where weights are 1.
     ridge: f64,
@@ -43,7 +44,7 @@ pub(crate) struct GramDictionary {
 }
 
 impl GramDictionary {
-    /// `None` where the general method has to do: too many atoms for a Gram matrix, free atoms, or norms out of range.
+    /// `None` where the general method has to do: too many atoms for a Gram matrix, weights of 0, or norms out of range.
     pub fn new(problem: &Problem) -> Option<Self> {
         let (d, k) = (problem.n_features(), problem.n_components());
         let weights = problem.weights().unwrap_or_default();
@@ -85,7 +86,7 @@ impl GramDictionary {
             gram,
             largest_norm: largest(&norms),
             weights: weights.to_vec(),
-            largest_weight: if weights.is_empty() { 1.0 } else { largest(weights) },
+            largest_atom: (0..k).map(|j| norm(problem.atom(j))).fold(0.0, f64::max),
             smallest_weight: weights.iter().copied().reduce(f64::min).unwrap_or(1.0),
             ridge: problem.lower.ridge(),
             non_negative: problem.lower.non_negative,
@@ -106,7 +107,7 @@ impl GramDictionary {
     #[inline(always)]
     pub fn ridge(&self, j: usize) -> f64 {
         let w = self.weight(j);
-        self.ridge / (w * w)
+        self.ridge / w / w
     }
 
     pub fn has_ridge(&self) -> bool {

@@ -4,7 +4,8 @@
 //! Screening reads `v_j = d_j . r` in `f32`; what lies within its rounding of lambda is computed again in `f64`. The last
 //! scan of a growth does as well: `g_j` at its coefficients `c'` differs from `d_j . r` at the settled `c` by at most
 //! `(d + m + 20) 2^-24 (a |r_0| + a^2 m_1) + a^2 |c - c'|_1`, with `a` the largest norm of an atom, `r_0` the residual that
-//! was screened, `m` the coefficients that moved since and `m_1` the sum of their magnitudes, before and after.
+//! was screened, `m` the number of coefficients that moved since (with a
+//! ridge those before the growth twice) and `m_1` the sum of their magnitudes, before and after.
 //! Cost: a few passes over the `d` features and one over the `k` correlations a round.
 
 use super::dictionary::{GramDictionary, Penalty, power_of_two};
@@ -112,7 +113,7 @@ impl Sample {
                 return self.grow_or_give_up();
             }
         }
-        // On the support they are lambda, and certified already.
+        // On the support they are lambda and the ridge's part, and certified already.
         self.aside.clear();
         for &j in &self.settled.support {
             self.aside.push(std::mem::take(&mut correlations[j as usize]));
@@ -211,7 +212,9 @@ impl Sample {
 
     /// Notes how far the last scan of a growth may be from `d_j . r` at its coefficients.
     pub fn note_growth(&mut self, dictionary: &GramDictionary) {
-        let moved = self.before.0 + self.settled.grown.len();
+        // With a ridge, what left the support has carried its share of the diagonal through as many sums again.
+        let ridges = if dictionary.has_ridge() { self.before.0 } else { 0 };
+        let moved = self.before.0 + ridges + self.settled.grown.len();
         let mass = self.before.1 + self.settled.grown.iter().map(|c| f64::from(c.abs())).sum::<f64>();
         let terms = (dictionary.n_features + moved + 20) as f64;
         let square = dictionary.largest_norm * dictionary.largest_norm;
@@ -240,8 +243,8 @@ impl Sample {
     /// tolerance.
     pub fn resolves(&self, dictionary: &GramDictionary, tolerance: f64) -> bool {
         let mass: f64 = self.settled.values.iter().map(|c| c.abs()).sum();
-        let rounding = 4.0 * f64::EPSILON * dictionary.largest_norm * (1.0 + mass * dictionary.largest_norm);
-        dictionary.largest_weight * rounding <= RESOLUTION * tolerance * self.penalty.lambda
+        let rounding = 4.0 * f64::EPSILON * dictionary.largest_atom * (1.0 + mass * dictionary.largest_norm);
+        rounding <= RESOLUTION * tolerance * self.penalty.lambda
     }
 
     fn grow_or_give_up(&self) -> Verdict {
