@@ -79,7 +79,7 @@ pub(crate) fn encode_checked(
     let blocks = match screened {
         Some(dictionary) => in_blocks(n, gram::BLOCK, Default::default, |(workspace, spare), range| {
             let workspace: &mut BlockWorkspace = workspace;
-            let block = workspace.encode(problem, &dictionary, samples, start, options, range.clone());
+            let block = workspace.encode(&dictionary, samples, start, options, range.clone());
             rescued(spare, range, block)
         }),
         None if active_set => in_blocks(n, BLOCK, Default::default, |(workspace, spare), range| {
@@ -110,7 +110,7 @@ pub(crate) fn encode_checked(
 }
 
 /// The dictionary prepared for screening, where the loss is squared and there is an l1 norm to screen by.
-fn screened(problem: &Problem) -> Option<GramDictionary> {
+fn screened(problem: &Problem) -> Option<GramDictionary<'_>> {
     let screens = problem.lower.loss == Loss::Squared && problem.lower.regularization > 0.0;
     screens.then(|| GramDictionary::new(problem)).flatten()
 }

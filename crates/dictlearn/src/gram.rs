@@ -32,7 +32,6 @@ mod vectors;
 use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
-use crate::lower::Problem;
 use crate::samples::{self, Samples};
 pub(crate) use dictionary::GramDictionary;
 use dictionary::power_of_two;
@@ -69,7 +68,6 @@ impl BlockWorkspace {
     /// Codes of the samples in `range`.
     pub fn encode(
         &mut self,
-        problem: &Problem,
         dictionary: &GramDictionary,
         samples: Samples<'_>,
         start: Option<&Codes>,
@@ -81,7 +79,7 @@ impl BlockWorkspace {
         self.active.clear();
         for (slot, i) in range.clone().enumerate() {
             let values = samples.values(i, &mut self.loaded);
-            self.samples[slot].begin(values, &problem.lower, dictionary.isa);
+            self.samples[slot].begin(values, &dictionary.problem.lower, dictionary.isa);
             // Where features are missing the Gram matrix is another one: left to the general method.
             if self.loaded.missing.is_empty() {
                 self.active.push(slot);
@@ -94,7 +92,7 @@ impl BlockWorkspace {
             self.screen(dictionary);
             self.advance(dictionary, options);
         }
-        self.collect(problem, dictionary, samples, start, options, range)
+        self.collect(dictionary, samples, start, options, range)
     }
 
     /// Settles the supports of earlier codes, where they can be.
@@ -103,7 +101,7 @@ impl BlockWorkspace {
         for &slot in &self.active {
             let code = start.row(range.start + slot);
             if !code.support.is_empty() {
-                let allowed = code.iter().filter(|(_, c)| dictionary.size(*c) > 0.0);
+                let allowed = code.iter().filter(|(_, c)| dictionary.problem.size(*c) > 0.0);
                 self.samples[slot].settled.restart(allowed);
                 self.pending.push(slot);
             }
@@ -221,7 +219,6 @@ impl BlockWorkspace {
     /// Codes in the unit of the data; samples without a verdict are solved by the general method.
     fn collect(
         &mut self,
-        problem: &Problem,
         dictionary: &GramDictionary,
         samples: Samples<'_>,
         start: Option<&Codes>,
@@ -229,7 +226,7 @@ impl BlockWorkspace {
         range: Range<usize>,
     ) -> Block {
         let entries = self.samples[..range.len()].iter().map(|sample| sample.settled.support.len()).sum();
-        let mut codes = Codes::with_capacity(problem.n_components(), range.len(), entries);
+        let mut codes = Codes::with_capacity(dictionary.n_components, range.len(), entries);
         let mut outcomes = Vec::with_capacity(range.len());
         for (slot, i) in range.enumerate() {
             let outcome = match self.samples[slot].outcome {
@@ -237,10 +234,10 @@ impl BlockWorkspace {
                 None => {
                     samples.load(i, &mut self.loaded);
                     if self.loaded.missing.is_empty() {
-                        self.finish_in_general(problem, dictionary, options, slot)
+                        self.finish_in_general(dictionary, options, slot)
                     } else {
                         let start = start.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
-                        self.general.solve(problem, &self.loaded, start.iter(), options)
+                        self.general.solve(dictionary.problem, &self.loaded, start.iter(), options)
                     }
                 }
             };
@@ -262,7 +259,6 @@ impl BlockWorkspace {
     /// it does not depend on which of the two found the support.
     fn finish_in_general(
         &mut self,
-        problem: &Problem,
         dictionary: &GramDictionary,
         options: CoderOptions,
         slot: usize,
@@ -272,7 +268,7 @@ impl BlockWorkspace {
         let limited = CoderOptions { max_iterations, ..options };
         dictionary.unweigh(&sample.settled.support, &mut sample.settled.values);
         let code = sample.settled.code(sample.exponent);
-        let mut outcome = self.general.solve(problem, &self.loaded, code, limited);
+        let mut outcome = self.general.solve(dictionary.problem, &self.loaded, code, limited);
         if !outcome.converged {
             return outcome;
         }
@@ -299,7 +295,9 @@ impl BlockWorkspace {
 mod tests {
     use super::*;
     use crate::loss::Loss;
-    use crate::lower::LowerLevel;
+    use crate::lower::{LowerLevel, Problem};
+    use crate::optimality::certify;
+    use linalg::columns::column;
 
     /// Everyday samples are finished here: what the general method would have to repair is lost time.
     #[test]
@@ -325,9 +323,15 @@ mod tests {
                 let dictionary = GramDictionary::new(&problem).expect("atoms of norm 1");
                 let mut workspace = BlockWorkspace::default();
                 let options = CoderOptions::default();
-                let block = workspace.encode(&problem, &dictionary, samples.into(), None, options, 0..BLOCK);
+                let block = workspace.encode(&dictionary, samples.into(), None, options, 0..BLOCK);
                 assert!(block.codes.nnz() > 3 * BLOCK && block.outcomes.iter().all(|o| o.converged));
                 assert!(workspace.general.support().is_empty(), "ridge {ridge}");
+                for (i, code) in block.codes.rows().enumerate() {
+                    let code: Vec<_> = code.iter().collect();
+                    let units = (regularization, regularization);
+                    let found = certify(&problem, column(samples, i), &code, units, 1e-12);
+                    assert!(found.converged, "ridge {ridge}, sample {i}: {:e}", found.violation);
+                }
             }
         }
     }

@@ -6,10 +6,8 @@
 use crate::lower::Problem;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use linalg::columns::norm;
 use linalg::simd::{Aligned, CHUNK, Isa, padded};
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::ops::Range;
 
 /// Largest number of atoms for which the Gram matrix is formed (64 MiB).
@@ -19,77 +17,56 @@ const GRAM_BLOCK: usize = 256;
 /// Range of atom norms within which single precision is safe.
 const NORMS: Range<f64> = 1e-6..1e6;
 
-/// A dictionary, its penalty and sign constraint prepared for the squared loss.
+/// A problem of the squared loss with its dictionary prepared.
 #[derive(Clone, Debug)]
-pub(crate) struct GramDictionary {
+pub(crate) struct GramDictionary<'a> {
+    pub problem: &'a Problem,
     pub n_features: usize,
     pub n_components: usize,
     /// Atoms over their weights, padded to whole chunks, one after the other.
     pub atoms: Aligned<f64>,
-    /// Atoms (unpadded) and zero atoms up to whole chunks of atoms.
+    /// Atoms over their weights (unpadded) and zero atoms up to whole chunks of atoms.
     pub narrow: Aligned<f32>,
     /// Row `j`: `d_j . d_i` over all `i`, padded; the ridge is added to the diagonal.
     pub gram: Aligned<f32>,
+    /// The largest norm of an atom.
+    pub largest_atom: f64,
     /// The largest norm of an atom over its weight.
     pub largest_norm: f64,
-    /// `w_j`; empty where all are 1.
-    weights: Vec<f64>,
-    /// The largest norm of an atom, not over its weight.
-    pub largest_atom: f64,
     pub smallest_weight: f64,
-    /// The ridge where weights are 1.
-    ridge: f64,
-    pub non_negative: bool,
     pub isa: Isa,
 }
 
-impl GramDictionary {
+impl<'a> GramDictionary<'a> {
     /// `None` where the general method has to do: too many atoms for a Gram matrix, weights of 0, or norms out of range.
-    pub fn new(problem: &Problem) -> Option<Self> {
+    pub fn new(problem: &'a Problem) -> Option<Self> {
         let (d, k) = (problem.n_features(), problem.n_components());
-        let weights = problem.weights().unwrap_or_default();
-        let weighted = |j: usize| match weights {
-            [] => Cow::Borrowed(problem.atom(j)),
-            _ => Cow::Owned(problem.atom(j).iter().map(|v| v / weights[j]).collect()),
-        };
-        let norms: Vec<f64> = (0..k).map(|j| norm(&weighted(j))).collect();
-        if k > MOST_ATOMS || weights.contains(&0.0) || norms.iter().any(|n| *n != 0.0 && !NORMS.contains(n)) {
+        let norms: Vec<f64> = (0..k).map(|j| problem.norm(j) / problem.weight(j)).collect();
+        let smallest_weight = (0..k).map(|j| problem.weight(j)).fold(f64::INFINITY, f64::min);
+        let in_range = norms.iter().all(|norm| *norm == 0.0 || NORMS.contains(norm));
+        if k > MOST_ATOMS || smallest_weight == 0.0 || !in_range {
             return None;
         }
         let (rows, columns) = (padded(d), padded(k));
         let mut atoms = Aligned::zeros(k * rows);
         let mut narrow = Aligned::zeros(columns * d);
         for j in 0..k {
-            let atom = weighted(j);
-            atoms[j * rows..j * rows + d].copy_from_slice(&atom);
-            (0..d).for_each(|t| narrow[t * columns + j] = atom[t] as f32);
+            for (t, v) in problem.atom(j).iter().enumerate() {
+                let entry = v / problem.weight(j);
+                atoms[j * rows + t] = entry;
+                narrow[t * columns + j] = entry as f32;
+            }
         }
-        let mut gram = Aligned::zeros(k * columns);
-        let all = MatRef::from_column_major_slice(&narrow, columns, d);
-        gram.par_chunks_mut((columns * GRAM_BLOCK).max(1)).enumerate().for_each(|(block, rows)| {
-            let n = rows.len() / columns;
-            matmul(
-                MatMut::from_column_major_slice_mut(rows, columns, n),
-                Accum::Replace,
-                all,
-                all.transpose().subcols(block * GRAM_BLOCK, n),
-                1.0,
-                Par::Seq,
-            );
-        });
-        let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
         let mut prepared = Self {
+            problem,
             n_features: d,
             n_components: k,
+            gram: gram(&narrow, columns, k),
             atoms,
             narrow,
-            gram,
-            largest_norm: largest(&norms),
-            weights: weights.to_vec(),
-            largest_atom: (0..k).map(|j| norm(problem.atom(j))).fold(0.0, f64::max),
-            smallest_weight: weights.iter().copied().reduce(f64::min).unwrap_or(1.0),
-            ridge: problem.lower.ridge(),
-            non_negative: problem.lower.non_negative,
+            largest_atom: (0..k).map(|j| problem.norm(j)).fold(0.0, f64::max),
+            largest_norm: norms.into_iter().fold(0.0, f64::max),
+            smallest_weight,
             isa: problem.isa(),
         };
         for j in 0..k {
@@ -98,42 +75,26 @@ impl GramDictionary {
         Some(prepared)
     }
 
-    #[inline(always)]
-    pub fn weight(&self, j: usize) -> f64 {
-        if self.weights.is_empty() { 1.0 } else { self.weights[j] }
-    }
-
-    /// The ridge of atom `j`.
+    /// The ridge of `w_j c_j`.
     #[inline(always)]
     pub fn ridge(&self, j: usize) -> f64 {
-        let w = self.weight(j);
-        self.ridge / w / w
+        self.problem.lower.ridge() / self.problem.weight(j) / self.problem.weight(j)
     }
 
     pub fn has_ridge(&self) -> bool {
-        self.ridge > 0.0
-    }
-
-    /// The ridge in the unit of the codes.
-    pub fn common_ridge(&self) -> f64 {
-        self.ridge
+        self.problem.lower.ridge() > 0.0
     }
 
     /// What correlations are raised to before their magnitudes are compared: with 0, negative ones never violate.
     #[inline(always)]
     pub fn least(&self) -> f32 {
-        if self.non_negative { 0.0 } else { f32::NEG_INFINITY }
-    }
-
-    /// `|v|`, or `v` for non-negative codes.
-    pub fn size(&self, correlation: f64) -> f64 {
-        if self.non_negative { correlation } else { correlation.abs() }
+        if self.problem.lower.non_negative { 0.0 } else { f32::NEG_INFINITY }
     }
 
     /// From `w_j c_j` to `c_j`.
     pub fn unweigh(&self, support: &[u32], values: &mut [f64]) {
-        if !self.weights.is_empty() {
-            values.iter_mut().zip(support).for_each(|(c, &j)| *c /= self.weights[j as usize]);
+        if self.problem.weights().is_some() {
+            values.iter_mut().zip(support).for_each(|(c, &j)| *c /= self.problem.weight(j as usize));
         }
     }
 
@@ -153,6 +114,24 @@ impl GramDictionary {
         let columns = padded(self.n_components);
         &self.gram[j * columns..(j + 1) * columns]
     }
+}
+
+/// `D^T D` of `k` atoms, row by row; `columns` is `k` padded.
+fn gram(narrow: &[f32], columns: usize, k: usize) -> Aligned<f32> {
+    let mut gram = Aligned::zeros(k * columns);
+    let all = MatRef::from_column_major_slice(narrow, columns, narrow.len() / columns.max(1));
+    gram.par_chunks_mut((columns * GRAM_BLOCK).max(1)).enumerate().for_each(|(block, rows)| {
+        let n = rows.len() / columns;
+        matmul(
+            MatMut::from_column_major_slice_mut(rows, columns, n),
+            Accum::Replace,
+            all,
+            all.transpose().subcols(block * GRAM_BLOCK, n),
+            1.0,
+            Par::Seq,
+        );
+    });
+    gram
 }
 
 /// The penalty in the unit of one scaled sample.

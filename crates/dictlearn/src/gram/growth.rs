@@ -93,7 +93,7 @@ impl Growth {
 
 struct Run<'a> {
     growth: &'a mut Growth,
-    dictionary: &'a GramDictionary,
+    dictionary: &'a GramDictionary<'a>,
     correlations: &'a mut [f32],
     penalty: Penalty,
 }
@@ -260,5 +260,60 @@ impl Growth {
         self.support.swap_remove(leaving);
         self.signs.swap_remove(leaving);
         self.values.swap_remove(leaving);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settle::{Settler, invert};
+    use super::*;
+    use crate::loss::Loss;
+    use crate::lower::{LowerLevel, Problem};
+    use faer::MatRef;
+    use linalg::columns::dot;
+
+    /// From every atom that violates at zero; many of them leave again, and their share of the ridge with them.
+    #[test]
+    fn the_last_scan_is_the_gradient_at_the_coefficients_reached() {
+        let (d, k, lambda) = (16, 20, 0.1);
+        let atoms = testkit::unit_columns(d, k, 31);
+        let sample = testkit::unit_columns(d, 1, 32);
+        let lower = LowerLevel { l2_regularization: 0.5, ..LowerLevel::new(Loss::Squared, lambda) };
+        let problem = Problem::new(lower, MatRef::from_column_major_slice(&atoms, d, k));
+        let dictionary = GramDictionary::new(&problem).expect("atoms of norm 1");
+        let penalty = Penalty { lambda, bound: 1e-6 };
+        let mut left = 0;
+        for first in 0..k {
+            let correlation = dot(dictionary.atom(first), &sample);
+            if correlation.abs() <= lambda {
+                continue;
+            }
+            let (mut settled, mut inverse) = (Settled::default(), Inverse::default());
+            let (mut settler, mut residual) = (Settler::default(), vec![0.0; d]);
+            settled.restart([(first, correlation)].into_iter());
+            assert!(invert(&dictionary, &settled.support, &mut inverse));
+            let matrix = inverse.matrix();
+            assert!(settled.solve(&dictionary, &sample, &mut residual, penalty, matrix, &mut settler));
+            settled.grown = settled.values.iter().map(|c| *c as f32).collect();
+            let mut correlations = Aligned::zeros(padded(k));
+            (0..k).for_each(|j| correlations[j] = dot(dictionary.atom(j), &residual) as f32);
+
+            let mut growth = Growth { scans_left: 100, ..Growth::default() };
+            assert!(growth.start(&dictionary, &settled, &inverse));
+            assert!(growth.run(&dictionary, &mut correlations, penalty));
+            growth.hand_over(&mut settled);
+            let mut remainder = sample.clone();
+            for (&j, &c) in settled.support.iter().zip(&settled.grown) {
+                let atom = dictionary.atom(j as usize);
+                remainder.iter_mut().zip(atom).for_each(|(r, a)| *r -= f64::from(c) * a);
+            }
+            let scan = growth.last_scan().expect("it found no violator");
+            for j in (0..k).filter(|j| !settled.support.contains(&(*j as u32))) {
+                let exact = dot(dictionary.atom(j), &remainder);
+                testkit::assert_close(f64::from(scan[j]), exact, 0.0, 1e-6);
+            }
+            left += usize::from(!settled.support.contains(&(first as u32)));
+        }
+        assert!(left > 0, "no atom left");
     }
 }

@@ -1,9 +1,10 @@
 //! Inverses of many small systems at once, in `f32`: sixteen supports side by side, one in each lane of the vectors.
 //!
-//! `H_l = G_SS`, the ridge on the diagonal of `G`, for the supports `S = S_l`, `l < 16`. Entry `(a, b)` of all sixteen lies in one vector; the
-//! lower triangles are swept on every pivot (Goodnight 1979), `A <- A - u u^T / d` with `d = A_pp`, `u` column `p` with
-//! `u_p = -1`, and row and column `p` of `A` set to zero before: then `A = -H^-1`. Two pivots share a pass. Smaller supports are filled up with the
-//! identity, which leaves their own entries as they are; so a lane does not depend on its neighbours, bit by bit.
+//! `H_l = G_SS`, the ridge on the diagonal of `G`, for the supports `S = S_l`, `l < 16`. Entry `(a, b)` of all sixteen lies
+//! in one vector; the lower triangles are swept on every pivot (Goodnight 1979), `A <- A - u u^T / d` with `d = A_pp`, `u`
+//! column `p` with `u_p = -1`, and row and column `p` of `A` set to zero before: then `A = -H^-1`. Two pivots share a pass.
+//! Smaller supports are filled up with the identity, which leaves their own entries as they are; so a lane does not depend
+//! on its neighbours, bit by bit.
 //! At last each lane is transposed into an ordinary matrix. Cost: `s^3 / 2` vector operations for sixteen systems.
 
 use super::dictionary::{GramDictionary, Matrix};

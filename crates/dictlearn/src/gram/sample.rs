@@ -4,8 +4,8 @@
 //! Screening reads `v_j = d_j . r` in `f32`; what lies within its rounding of lambda is computed again in `f64`. The last
 //! scan of a growth does as well: `g_j` at its coefficients `c'` differs from `d_j . r` at the settled `c` by at most
 //! `(d + m + 20) 2^-24 (a |r_0| + a^2 m_1) + a^2 |c - c'|_1`, with `a` the largest norm of an atom, `r_0` the residual that
-//! was screened, `m` the number of coefficients that moved since (with a
-//! ridge those before the growth twice) and `m_1` the sum of their magnitudes, before and after.
+//! was screened, `m` the number of coefficients before and after the growth (with a ridge those before it twice) and `m_1`
+//! the sum of their magnitudes.
 //! Cost: a few passes over the `d` features and one over the `k` correlations a round.
 
 use super::dictionary::{GramDictionary, Penalty, power_of_two};
@@ -130,7 +130,8 @@ impl Sample {
 
     fn decide(&mut self, dictionary: &GramDictionary, correlations: &[f32], tolerance: f64) -> Verdict {
         let Penalty { lambda, bound, .. } = self.penalty;
-        let far = |j: &u32| dictionary.size(f64::from(correlations[*j as usize])) > lambda + 100.0 * bound;
+        let far =
+            |j: &u32| dictionary.problem.size(f64::from(correlations[*j as usize])) > lambda + 100.0 * bound;
         if self.found.iter().any(far) {
             return self.grow_or_give_up();
         }
@@ -155,9 +156,9 @@ impl Sample {
         let lambda = self.penalty.lambda;
         let mut near = Near::default();
         for &j in &self.found {
-            let exact = dictionary.size(dot(dictionary.atom(j as usize), self.remainder()));
+            let exact = dictionary.problem.size(dot(dictionary.atom(j as usize), self.remainder()));
             near.excess = near.excess.max(exact - lambda);
-            near.weighted = near.weighted.max(dictionary.weight(j as usize) * (exact - lambda));
+            near.weighted = near.weighted.max(dictionary.problem.weight(j as usize) * (exact - lambda));
             near.violators += usize::from(exact > lambda);
             near.undecided += usize::from(lambda - exact <= KINK * lambda);
         }
@@ -186,10 +187,10 @@ impl Sample {
             return 0.0;
         }
         let energy = dot(self.remainder(), self.remainder());
-        let weight = |j: &u32| dictionary.weight(*j as usize);
+        let weight = |j: &u32| dictionary.problem.weight(*j as usize);
         let pairs = self.settled.values.iter().zip(&self.settled.support);
         let support = pairs.map(|(c, j)| (c.abs() / weight(j), lambda * weight(j)));
-        let (ridge, smallest) = (dictionary.common_ridge(), lambda * dictionary.smallest_weight);
+        let (ridge, smallest) = (dictionary.problem.lower.ridge(), lambda * dictionary.smallest_weight);
         let gap = gap_bound(energy, ridge, support, violators, violation * lambda, smallest);
         2.0 * gap / dot(&self.values, &self.values)
     }
@@ -197,7 +198,7 @@ impl Sample {
     /// Number of coefficients that vanish beside the largest.
     fn faint(&self, dictionary: &GramDictionary) -> usize {
         let pairs = self.settled.values.iter().zip(&self.settled.support);
-        let sizes = pairs.map(|(c, &j)| c.abs() / dictionary.weight(j as usize));
+        let sizes = pairs.map(|(c, &j)| c.abs() / dictionary.problem.weight(j as usize));
         let largest = sizes.clone().fold(0.0, f64::max);
         sizes.filter(|c| *c <= KINK * largest).count()
     }

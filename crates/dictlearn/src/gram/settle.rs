@@ -1,9 +1,9 @@
 //! Coefficients of a known support in `f64`: iterative refinement with a single-precision inverse.
 //!
-//! `H = D_S^T D_S` with the ridges on its diagonal, right-hand side `D_S^T x - lambda s`. With `M ~ H^-1` computed in `f32` from the sorted
-//! support, repeat from `c = 0`: `r = x - D_S c`, `F = D_S^T r - lambda s - ridge c`, `c <- c + M F`. The error shrinks by
-//! `cond(H) 2^-24` a step; the last `F` is the certificate on the support. Everything depends on the support, the signs
-//! and the sample alone, never on the way they were found. `M` comes from [`super::lanes`], or from
+//! `H = D_S^T D_S` with the ridges `R` on its diagonal, right-hand side `D_S^T x - lambda s`. With `M ~ H^-1` computed in
+//! `f32` from the sorted support, repeat from `c = 0`: `r = x - D_S c`, `F = D_S^T r - lambda s - R c`, `c <- c + M F`. The
+//! error shrinks by `cond(H) 2^-24` a step; the last `F` is the certificate on the support. Everything depends on the
+//! support, the signs and the sample alone, never on the way they were found. `M` comes from [`super::lanes`], or from
 //! [`invert`] for large supports and where a growth begins again. Cost: `4 s d` a step, 3 or 4 steps.
 //! Source: Higham, Accuracy and Stability of Numerical Algorithms, chapter 12.
 
@@ -100,7 +100,7 @@ impl Settled {
         let refine =
             Refine { dictionary, sample, residual, penalty, support, signs, values, inverse, settler };
         let reached = dictionary.isa.run(refine) / penalty.lambda;
-        let weight = self.support.iter().fold(0.0_f64, |w, &j| w.max(dictionary.weight(j as usize)));
+        let weight = self.support.iter().fold(0.0_f64, |w, &j| w.max(dictionary.problem.weight(j as usize)));
         self.violation = weight * reached;
         let signed = self.values.iter().zip(&self.signs).all(|(c, s)| c * s > 0.0);
         signed && reached < 1e-9
@@ -157,7 +157,7 @@ pub(super) fn invert(dictionary: &GramDictionary, support: &[u32], inverse: &mut
 }
 
 struct Invert<'a> {
-    dictionary: &'a GramDictionary,
+    dictionary: &'a GramDictionary<'a>,
     support: &'a [u32],
     inverse: &'a mut Inverse,
 }
@@ -212,7 +212,7 @@ static UNITS: [[f32; CHUNK]; CHUNK] = {
 };
 
 struct Refine<'a> {
-    dictionary: &'a GramDictionary,
+    dictionary: &'a GramDictionary<'a>,
     sample: &'a [f64],
     residual: &'a mut [f64],
     penalty: Penalty,
@@ -296,7 +296,7 @@ impl Settler {
         reached
     }
 
-    /// `F = D_S^T r - lambda s - ridge c` from `D_S^T r`; gives `max |F|`.
+    /// `F = D_S^T r - lambda s - R c` from `D_S^T r`; gives `max |F|`.
     #[inline(always)]
     fn violation<S: Simd>(&mut self, simd: S, length: usize) -> f64 {
         let minus = simd.splat64(-1.0);
