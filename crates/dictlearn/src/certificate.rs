@@ -12,6 +12,14 @@ pub struct Coded {
     pub report: CodingReport,
 }
 
+impl Coded {
+    /// Appends the samples of `other`.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.codes.append(&other.codes);
+        self.report = self.report.merge(other.report);
+    }
+}
+
 /// Codes of a block of samples with the outcome of each.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {

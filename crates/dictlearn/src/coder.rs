@@ -76,13 +76,14 @@ pub(crate) fn encode_checked(
     };
     let active_set = options.method == Method::ActiveSet;
     let screened = if active_set { screened(problem) } else { None };
-    let blocks = match screened {
-        Some(dictionary) => in_blocks(n, gram::BLOCK, Default::default, |(workspace, spare), range| {
+    let k = problem.n_components();
+    match screened {
+        Some(dictionary) => in_blocks((n, k), gram::BLOCK, Default::default, |(workspace, spare), range| {
             let workspace: &mut BlockWorkspace = workspace;
             let block = workspace.encode(&dictionary, samples, start, options, range.clone());
             rescued(spare, range, block)
         }),
-        None if active_set => in_blocks(n, BLOCK, Default::default, |(workspace, spare), range| {
+        None if active_set => in_blocks((n, k), BLOCK, Default::default, |(workspace, spare), range| {
             let workspace: &mut Workspace = workspace;
             let block = one_by_one(problem, samples, start, range.clone(), |sample, start, codes| {
                 let outcome = workspace.solve(problem, sample, start.iter(), options);
@@ -91,22 +92,14 @@ pub(crate) fn encode_checked(
             });
             rescued(spare, range, block)
         }),
-        None => in_blocks(n, BLOCK, Homotopy::default, |homotopy, range| {
+        None => in_blocks((n, k), BLOCK, Homotopy::default, |homotopy, range| {
             one_by_one(problem, samples, start, range, |sample, start, codes| {
                 let (code, outcome) = methods::solve(homotopy, problem, sample, start, options);
                 codes.push_iter(code.into_iter());
                 outcome
             })
         }),
-    };
-    let entries = blocks.iter().map(|block| block.codes.nnz()).sum();
-    let codes = Codes::with_capacity(problem.n_components(), samples.n_samples(), entries);
-    let mut all = Coded { codes, report: CodingReport::default() };
-    for block in blocks {
-        all.codes.append(&block.codes);
-        all.report = all.report.merge(block.report());
     }
-    all
 }
 
 /// The dictionary prepared for screening, where the loss is squared and there is an l1 norm to screen by.
@@ -115,17 +108,24 @@ fn screened(problem: &Problem) -> Option<GramDictionary<'_>> {
     screens.then(|| GramDictionary::new(problem)).flatten()
 }
 
-/// `code` on fixed blocks of samples, in parallel, results in order.
+/// `code` on fixed blocks of the `n` samples (`k` atoms), in parallel, joined in their order.
 fn in_blocks<W>(
-    n: usize,
+    (n, k): (usize, usize),
     size: usize,
     workspace: impl Fn() -> W + Sync + Send,
     code: impl Fn(&mut W, Range<usize>) -> Block + Sync + Send,
-) -> Vec<Block> {
-    (0..n.div_ceil(size))
+) -> Coded {
+    let blocks: Vec<_> = (0..n.div_ceil(size))
         .into_par_iter()
-        .map_init(workspace, |workspace, block| code(workspace, block * size..n.min((block + 1) * size)))
-        .collect()
+        .map_init(workspace, |workspace, block| {
+            let block = code(workspace, block * size..n.min((block + 1) * size));
+            Coded { report: block.report(), codes: block.codes }
+        })
+        .collect();
+    let codes = Codes::with_capacity(k, n, blocks.iter().map(|block| block.codes.nnz()).sum());
+    let mut all = Coded { codes, report: CodingReport::default() };
+    blocks.iter().for_each(|block| all.append(block));
+    all
 }
 
 /// The samples of `range`, each by `solve`, which appends its code.

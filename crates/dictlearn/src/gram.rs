@@ -7,7 +7,7 @@
 //! 3. otherwise its support grows ([`growth`]): violators join one by one, each a descent step, until none is left that
 //!    `f32` can see;
 //! 4. coefficients and residuals of all supports that grew are computed in `f64` ([`settle`]), each from its own sorted
-//!    support alone, with inverses made sixteen at a time ([`lanes`]). Where the last scan of the growth rules out all other
+//!    support alone, sixteen at a time ([`together`], [`lanes`]). Where the last scan of the growth rules out all other
 //!    atoms, or `f64` does for those that it cannot ([`sample`]), the sample is done; otherwise it is screened again.
 //!
 //! One product finishes nearly every sample. What single precision cannot decide (supports of nearly dependent atoms,
@@ -17,10 +17,12 @@
 //!
 //! Rounding bound: `|fl(d_j . r) - d_j . r| <= (d + 8) 2^-24 |d_j| |r|` for `f32` inputs rounded from `f64`.
 //! Cost a sample: a product of `2 k d` single-precision flops, `2 k s` a round of growth, `s^3 / 32` vector operations and
-//! `14 s d` in `f64` to settle. Memory: `4 k^2` bytes for the Gram matrix, `k` + `3 d` numbers for each sample of a block.
+//! `6 s d` in `f64` to settle (`14 s d` beyond 512 atoms). Memory: `4 k^2` bytes for the Gram matrix, up to 512 atoms `8 k^2`
+//! more, and `k` + `3 d` numbers for each sample of a block.
 //! Source: active-set quadratic programming with a bordered inverse, as in homotopy methods (Osborne, Presnell,
 //! Turlach 2000; Mairal et al. 2010), entered by the largest violators instead of along a path.
 
+mod together;
 mod sample;
 mod growth;
 mod scan;
@@ -38,11 +40,11 @@ use dictionary::power_of_two;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use growth::Growth;
-use lanes::Lanes;
 use linalg::simd::{Aligned, CHUNK, padded};
 use sample::{Sample, Verdict};
 use settle::{Inverse, Settled, Settler};
 use std::ops::Range;
+use together::Together;
 
 /// Samples per block.
 pub(crate) const BLOCK: usize = 48;
@@ -59,7 +61,7 @@ pub(crate) struct BlockWorkspace {
     correlations: Aligned<f32>,
     growth: Growth,
     inverse: Inverse,
-    lanes: Lanes,
+    together: Together,
     settler: Settler,
     general: Workspace,
 }
@@ -192,24 +194,19 @@ impl BlockWorkspace {
         grown
     }
 
-    /// Step 4 for the samples in `pending`, those of like size together.
+    /// Step 4 for the samples in `pending`, those of like size together, what is left alone.
     fn settle(&mut self, dictionary: &GramDictionary) {
-        let Self { samples, pending, lanes, inverse, settler, .. } = self;
+        let Self { samples, pending, together, inverse, settler, .. } = self;
         pending.sort_unstable_by_key(|&slot| samples[slot].settled.support.len());
         let small = pending.partition_point(|&slot| samples[slot].settled.support.len() <= lanes::LARGEST);
         for group in pending[..small].chunks(CHUNK) {
-            let mut supports: [&[u32]; CHUNK] = [&[]; CHUNK];
-            supports.iter_mut().zip(group).for_each(|(to, &slot)| *to = &samples[slot].settled.support);
-            lanes.invert(dictionary, &supports[..group.len()]);
-            for (lane, &slot) in group.iter().enumerate() {
-                let Sample { values, residual, settled, penalty, .. } = &mut samples[slot];
-                settled.solved = lanes.inverse(lane).is_some_and(|matrix| {
-                    settled.solve(dictionary, values, residual, *penalty, matrix, settler)
-                });
-            }
+            together.settle(dictionary, samples, group, settler);
         }
-        for &slot in &pending[small..] {
+        for (rank, &slot) in pending.iter().enumerate() {
             let Sample { values, residual, settled, penalty, .. } = &mut samples[slot];
+            if rank < small && settled.solved {
+                continue;
+            }
             settled.solved = settled.support.len() <= dictionary.largest_support()
                 && settle::invert(dictionary, &settled.support, inverse)
                 && settled.solve(dictionary, values, residual, *penalty, inverse.matrix(), settler);

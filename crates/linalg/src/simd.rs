@@ -39,6 +39,8 @@ pub fn chunks_mut<T>(values: &mut [T]) -> &mut [[T; CHUNK]] {
 
 /// Operations on chunks of sixteen numbers held in registers.
 pub trait Simd: Copy {
+    /// How many [`Simd::F32`] its registers hold at once.
+    const REGISTERS: usize;
     /// Sixteen `f32`.
     type F32: Copy;
     /// Sixteen `f64`.

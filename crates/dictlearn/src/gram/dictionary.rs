@@ -12,6 +12,11 @@ use std::ops::Range;
 
 /// Largest number of atoms for which the Gram matrix is formed (64 MiB).
 const MOST_ATOMS: usize = 4096;
+/// Largest number of atoms for which it is formed in `f64` as well (2 MiB): beyond, fetching its entries costs what they
+/// save.
+const MOST_EXACT: usize = 512;
+/// Rows of the Gram matrix in `f64` formed at a time, and rows and columns mirrored at a time.
+const TILE: usize = 64;
 /// Rows of the Gram matrix that one thread forms at a time.
 const GRAM_BLOCK: usize = 256;
 /// Range of atom norms within which single precision is safe.
@@ -29,6 +34,8 @@ pub(crate) struct GramDictionary<'a> {
     pub narrow: Aligned<f32>,
     /// Row `j`: `d_j . d_i` over all `i`, padded; the ridge is added to the diagonal.
     pub gram: Aligned<f32>,
+    /// The same in `f64`; empty where there are too many atoms for it to pay.
+    exact: Aligned<f64>,
     /// The largest norm of an atom.
     pub largest_atom: f64,
     /// The largest norm of an atom over its weight.
@@ -51,17 +58,22 @@ impl<'a> GramDictionary<'a> {
         let mut atoms = Aligned::zeros(k * rows);
         let mut narrow = Aligned::zeros(columns * d);
         for j in 0..k {
-            for (t, v) in problem.atom(j).iter().enumerate() {
-                let entry = v / problem.weight(j);
-                atoms[j * rows + t] = entry;
-                narrow[t * columns + j] = entry as f32;
+            let to = &mut atoms[j * rows..j * rows + d];
+            to.iter_mut().zip(problem.atom(j)).for_each(|(to, v)| *to = v / problem.weight(j));
+        }
+        // Some atoms at a time, so that whole cache lines are written.
+        for first in (0..k).step_by(CHUNK) {
+            for t in 0..d {
+                let to = &mut narrow[t * columns + first..t * columns + k.min(first + CHUNK)];
+                to.iter_mut().enumerate().for_each(|(j, to)| *to = atoms[(first + j) * rows + t] as f32);
             }
         }
         let mut prepared = Self {
             problem,
             n_features: d,
             n_components: k,
-            gram: gram(&narrow, columns, k),
+            gram: Aligned::default(),
+            exact: Aligned::default(),
             atoms,
             narrow,
             largest_atom: (0..k).map(|j| problem.norm(j)).fold(0.0, f64::max),
@@ -69,10 +81,25 @@ impl<'a> GramDictionary<'a> {
             smallest_weight,
             isa: problem.isa(),
         };
-        for j in 0..k {
-            prepared.gram[j * columns + j] += prepared.ridge(j) as f32;
-        }
+        prepared.form_gram();
         Some(prepared)
+    }
+
+    fn form_gram(&mut self) {
+        let (k, rows, columns) = (self.n_components, padded(self.n_features), padded(self.n_components));
+        if k <= MOST_EXACT {
+            self.exact = exact_gram(&self.atoms, rows, columns, k);
+            for j in 0..k {
+                self.exact[j * columns + j] += self.ridge(j);
+            }
+            self.gram = Aligned::zeros(k * columns);
+            self.gram.iter_mut().zip(self.exact.iter()).for_each(|(to, entry)| *to = *entry as f32);
+        } else {
+            self.gram = gram(&self.narrow, columns, k);
+            for j in 0..k {
+                self.gram[j * columns + j] += self.ridge(j) as f32;
+            }
+        }
     }
 
     /// The ridge of `w_j c_j`.
@@ -109,11 +136,47 @@ impl<'a> GramDictionary<'a> {
         &self.atoms[j * rows..(j + 1) * rows]
     }
 
+    /// Whether there is a Gram matrix in `f64`.
+    pub fn has_exact(&self) -> bool {
+        self.n_components <= MOST_EXACT
+    }
+
+    #[inline(always)]
+    pub fn exact_row(&self, j: usize) -> &[f64] {
+        let columns = padded(self.n_components);
+        &self.exact[j * columns..(j + 1) * columns]
+    }
+
     #[inline(always)]
     pub fn gram_row(&self, j: usize) -> &[f32] {
         let columns = padded(self.n_components);
         &self.gram[j * columns..(j + 1) * columns]
     }
+}
+
+/// `D^T D` of `k` atoms of `rows` numbers: on and below the diagonal by products, above it by symmetry. Row by row, each
+/// padded to `columns`; by halves, it costs as much as the whole product in `f32`.
+fn exact_gram(atoms: &[f64], rows: usize, columns: usize, k: usize) -> Aligned<f64> {
+    let mut gram = Aligned::zeros(k * columns);
+    let all = MatRef::from_column_major_slice(atoms, rows, k);
+    gram.par_chunks_mut((columns * TILE).max(1)).enumerate().for_each(|(block, part)| {
+        let (first, n) = (block * TILE, part.len() / columns);
+        let below = MatMut::from_column_major_slice_mut(part, columns, n).subrows_mut(first, k - first);
+        let (left, right) = (all.subcols(first, k - first), all.subcols(first, n));
+        matmul(below, Accum::Replace, left.transpose(), right, 1.0, Par::Seq);
+    });
+    for first in (TILE..k).step_by(TILE) {
+        let (above, rest) = gram.split_at_mut(first * columns);
+        let block = &mut rest[..TILE.min(k - first) * columns];
+        for tile in (0..first).step_by(TILE) {
+            for (j, row) in block.chunks_exact_mut(columns).enumerate() {
+                for (i, to) in row[tile..tile + TILE].iter_mut().enumerate() {
+                    *to = above[(tile + i) * columns + first + j];
+                }
+            }
+        }
+    }
+    gram
 }
 
 /// `D^T D` of `k` atoms, row by row; `columns` is `k` padded.
@@ -173,4 +236,34 @@ pub(super) struct Matrix<'a> {
 /// `2^exponent`, for exponents from -1022 to 1023.
 pub(super) fn power_of_two(exponent: i32) -> f64 {
     f64::from_bits(((1023 + exponent) as u64) << 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::Loss;
+    use crate::lower::LowerLevel;
+    use linalg::columns::dot;
+
+    #[test]
+    fn both_gram_matrices_hold_all_products() {
+        for (d, k) in [(3, 1), (17, 63), (5, 64), (20, 130), (4, MOST_EXACT), (4, MOST_EXACT + 1)] {
+            let atoms = testkit::unit_columns(d, k, k as u64);
+            let weights: Vec<f64> = (0..k).map(|j| 0.5 + (j % 7) as f64).collect();
+            let lower = LowerLevel { l2_regularization: 0.25, ..LowerLevel::new(Loss::Squared, 1.0) };
+            let problem = Problem::new(lower, MatRef::from_column_major_slice(&atoms, d, k));
+            let problem = problem.with_weights(&weights).expect("positive weights");
+            let dictionary = GramDictionary::new(&problem).expect("norms in range");
+            assert_eq!(dictionary.has_exact(), k <= MOST_EXACT);
+            let atom = |j: usize| &atoms[j * d..(j + 1) * d];
+            for (i, j) in (0..k).flat_map(|i| (0..k).step_by(1 + k / 70).map(move |j| (i, j))) {
+                let ridge = if i == j { 0.25 } else { 0.0 };
+                let entry = (dot(atom(i), atom(j)) + ridge) / weights[i] / weights[j];
+                testkit::assert_close(f64::from(dictionary.gram_row(j)[i]), entry, 1e-6, 1e-6);
+                if dictionary.has_exact() {
+                    testkit::assert_close(dictionary.exact_row(j)[i], entry, 1e-14, 1e-14);
+                }
+            }
+        }
+    }
 }

@@ -5,7 +5,8 @@
 //! column `p` with `u_p = -1`, and row and column `p` of `A` set to zero before: then `A = -H^-1`. Two pivots share a pass.
 //! Smaller supports are filled up with the identity, which leaves their own entries as they are; so a lane does not depend
 //! on its neighbours, bit by bit.
-//! At last each lane is transposed into an ordinary matrix. Cost: `s^3 / 2` vector operations for sixteen systems.
+//! Where the Gram matrix is at hand in `f64`, the lanes are solved side by side as well ([`super::together`]); elsewhere each
+//! is transposed into an ordinary matrix. Cost: `s^3 / 2` vector operations for sixteen systems.
 
 use super::dictionary::{GramDictionary, Matrix};
 use linalg::simd::{Aligned, CHUNK, Kernel, Simd, chunks, chunks_mut, padded};
@@ -16,30 +17,56 @@ pub(super) const LARGEST: usize = 48;
 /// Sixteen inverses, and scratch.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lanes {
-    /// Entry `(a, b)`, `b <= a`, at `a (a + 1) / 2 + b`.
-    triangle: Aligned<f32>,
+    /// Entry `(a, b)`, `b <= a`, at `a (a + 1) / 2 + b`: first of `H`, then of `-H^-1`.
+    pub triangle: Aligned<f32>,
+    /// Entries of `H` likewise, after [`Lanes::invert_exact`].
+    pub exact: Aligned<f64>,
     diagonal: Aligned<f32>,
     columns: Aligned<f32>,
     /// Lane `l`: rows of `stride` numbers from `l size stride` on, padding zero.
     rows: Aligned<f32>,
     /// Largest support, made even.
-    size: usize,
+    pub size: usize,
     stride: usize,
     /// Bit `l` is set where lane `l` has an inverse.
-    regular: u16,
+    pub regular: u16,
 }
 
 /// Smallest accepted pivot against its diagonal entry: `f32` refines below a condition of some 1e5.
 pub(super) const SMALLEST_PIVOT: f32 = 3e-5;
 
 impl Lanes {
-    /// Inverts the systems of up to sixteen supports.
+    /// Inverts the systems of up to sixteen supports, one matrix each.
     pub fn invert(&mut self, dictionary: &GramDictionary, supports: &[&[u32]]) {
-        self.size = supports.iter().map(|support| support.len()).max().unwrap_or(0).next_multiple_of(2);
-        self.stride = padded(self.size);
-        self.gather(dictionary, supports);
+        let entries = self.begin(supports);
+        let row = |j: u32| dictionary.gram_row(j as usize);
+        gather(&mut chunks_mut(&mut self.triangle)[..entries], supports, row, self.size);
         self.rows.reserve(CHUNK * self.size * self.stride);
         dictionary.isa.run(Invert { lanes: self, supports });
+    }
+
+    /// Inverts them in place, and keeps the systems in `exact`.
+    #[inline(always)]
+    pub fn invert_exact<S: Simd>(&mut self, simd: S, dictionary: &GramDictionary, supports: &[&[u32]]) {
+        let entries = self.begin(supports);
+        self.exact.reserve(CHUNK * entries);
+        let exact = &mut chunks_mut(&mut self.exact)[..entries];
+        gather(exact, supports, |j| dictionary.exact_row(j as usize), self.size);
+        for (to, from) in chunks_mut(&mut self.triangle).iter_mut().zip(exact.iter()) {
+            simd.store32(to, simd.narrow64(simd.load64(from)));
+        }
+        self.sweep_all(simd);
+    }
+
+    /// Memory for the supports; gives the number of entries of their triangles.
+    fn begin(&mut self, supports: &[&[u32]]) -> usize {
+        let s = supports.iter().map(|support| support.len()).max().unwrap_or(0).next_multiple_of(2);
+        let entries = s * (s + 1) / 2;
+        (self.size, self.stride) = (s, padded(s));
+        self.triangle.reserve(CHUNK * entries);
+        self.diagonal.reserve(CHUNK * s);
+        self.columns.reserve(2 * CHUNK * s);
+        entries
     }
 
     /// The inverse of a lane; none where a pivot vanishes.
@@ -48,30 +75,28 @@ impl Lanes {
         let rows = &self.rows[lane * length..(lane + 1) * length];
         (self.regular >> lane & 1 == 1).then_some(Matrix { rows, stride: self.stride })
     }
+}
 
-    /// The systems, filled up with the identity.
-    fn gather(&mut self, dictionary: &GramDictionary, supports: &[&[u32]]) {
-        let s = self.size;
-        self.triangle.reserve(CHUNK * s * (s + 1) / 2);
-        self.diagonal.reserve(CHUNK * s);
-        self.columns.reserve(2 * CHUNK * s);
-        let (triangle, diagonal) = (chunks_mut(&mut self.triangle), chunks_mut(&mut self.diagonal));
-        triangle[..s * (s + 1) / 2].fill([0.0; CHUNK]);
-        for lane in 0..CHUNK {
-            let support = supports.get(lane).copied().unwrap_or_default();
-            let mut start = 0;
-            for (a, &j) in support.iter().enumerate() {
-                let gram = dictionary.gram_row(j as usize);
-                let row = &mut triangle[start..=start + a];
-                row.iter_mut().zip(support).for_each(|(to, &i)| to[lane] = gram[i as usize]);
-                start += a + 1;
-            }
-            for a in support.len()..s {
-                triangle[a * (a + 1) / 2 + a][lane] = 1.0;
-            }
+/// The systems of the supports, filled up with the identity to `size`, from the rows of a Gram matrix.
+#[inline(always)]
+fn gather<'a, T: Copy + Default + From<u8> + 'a>(
+    triangle: &mut [[T; CHUNK]],
+    supports: &[&[u32]],
+    gram_row: impl Fn(u32) -> &'a [T],
+    size: usize,
+) {
+    triangle.fill([T::default(); CHUNK]);
+    for lane in 0..CHUNK {
+        let support = supports.get(lane).copied().unwrap_or_default();
+        let mut start = 0;
+        for (a, &j) in support.iter().enumerate() {
+            let gram = gram_row(j);
+            let row = &mut triangle[start..=start + a];
+            row.iter_mut().zip(support).for_each(|(to, &i)| to[lane] = gram[i as usize]);
+            start += a + 1;
         }
-        for (a, to) in diagonal[..s].iter_mut().enumerate() {
-            *to = triangle[a * (a + 1) / 2 + a];
+        for a in support.len()..size {
+            triangle[a * (a + 1) / 2 + a][lane] = T::from(1);
         }
     }
 }
@@ -87,15 +112,25 @@ impl Kernel for Invert<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { lanes, supports } = self;
-        lanes.regular = u16::MAX;
-        for p in (0..lanes.size).step_by(2) {
-            lanes.regular &= lanes.sweep(simd, p);
-        }
+        lanes.sweep_all(simd);
         lanes.hand_out(simd, supports);
     }
 }
 
 impl Lanes {
+    /// From `H` to `-H^-1`.
+    #[inline(always)]
+    fn sweep_all<S: Simd>(&mut self, simd: S) {
+        let triangle = chunks(&self.triangle);
+        for (a, to) in chunks_mut(&mut self.diagonal)[..self.size].iter_mut().enumerate() {
+            *to = triangle[a * (a + 1) / 2 + a];
+        }
+        self.regular = u16::MAX;
+        for p in (0..self.size).step_by(2) {
+            self.regular &= self.sweep(simd, p);
+        }
+    }
+
     /// Sweeps on pivots `p` and `p + 1` in one pass; the bits of the lanes where both are large enough.
     #[inline(always)]
     fn sweep<S: Simd>(&mut self, simd: S, p: usize) -> u16 {

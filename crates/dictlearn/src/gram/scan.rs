@@ -82,6 +82,10 @@ impl Scan {
         let zero = simd.splat32(0.0);
         let mut leads = [Lead { sizes: zero, numbers: zero }; 4];
         let (length, mut first) = (base.len() / CHUNK, 0);
+        while S::REGISTERS >= 16 && first + 8 <= length {
+            self.group::<S, 8>(simd, dictionary, base, first, least, &mut leads);
+            first += 8;
+        }
         while first + 4 <= length {
             self.group::<S, 4>(simd, dictionary, base, first, least, &mut leads);
             first += 4;
@@ -127,7 +131,7 @@ impl Scan {
         for i in 0..N {
             let sum = simd.at_least32(sums[i], least);
             simd.store32(&mut to[i], sum);
-            leads[i] = leads[i].larger(simd, sum, first + i);
+            leads[i % 4] = leads[i % 4].larger(simd, sum, first + i);
         }
     }
 }

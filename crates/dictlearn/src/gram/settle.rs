@@ -4,7 +4,8 @@
 //! `f32` from the sorted support, repeat from `c = 0`: `r = x - D_S c`, `F = D_S^T r - lambda s - R c`, `c <- c + M F`. The
 //! error shrinks by `cond(H) 2^-24` a step; the last `F` is the certificate on the support. Everything depends on the
 //! support, the signs and the sample alone, never on the way they were found. `M` comes from [`super::lanes`], or from
-//! [`invert`] for large supports and where a growth begins again. Cost: `4 s d` a step, 3 or 4 steps.
+//! [`invert`] for large supports and where a growth begins again. Cost: `4 s d` a step, 3 or 4 steps. Where the Gram matrix
+//! is at hand in `f64`, [`super::together`] needs one such step only; what it leaves open comes here.
 //! Source: Higham, Accuracy and Stability of Numerical Algorithms, chapter 12.
 
 use super::dictionary::{GramDictionary, Matrix, Penalty, power_of_two};
@@ -34,7 +35,8 @@ pub(super) struct Settler {
     step: Aligned<f32>,
     values: Aligned<f64>,
     best: Aligned<f64>,
-    gradient: Aligned<f64>,
+    /// `F`.
+    pub gradient: Aligned<f64>,
     /// `lambda s`.
     pull: Aligned<f64>,
     /// Minus the ridge of each atom.
@@ -42,7 +44,7 @@ pub(super) struct Settler {
 }
 
 /// `max |F|` that rounding of the sums in `F` leaves, for a sample and atoms of norm 1.
-const ROUNDING: f64 = 4.0 * f64::EPSILON;
+pub(super) const ROUNDING: f64 = 4.0 * f64::EPSILON;
 /// Most refinement steps.
 const MOST_STEPS: usize = 10;
 
@@ -99,7 +101,14 @@ impl Settled {
         let (support, signs, values) = (&self.support, &self.signs, &mut self.values);
         let refine =
             Refine { dictionary, sample, residual, penalty, support, signs, values, inverse, settler };
-        let reached = dictionary.isa.run(refine) / penalty.lambda;
+        let reached = dictionary.isa.run(refine);
+        self.accept(dictionary, reached, penalty)
+    }
+
+    /// Notes the violation of values with `max |F|` as `reached`; `false` where that is too large or a coefficient does not
+    /// have its sign.
+    pub fn accept(&mut self, dictionary: &GramDictionary, reached: f64, penalty: Penalty) -> bool {
+        let reached = reached / penalty.lambda;
         let weight = self.support.iter().fold(0.0_f64, |w, &j| w.max(dictionary.problem.weight(j as usize)));
         self.violation = weight * reached;
         let signed = self.values.iter().zip(&self.signs).all(|(c, s)| c * s > 0.0);
@@ -258,6 +267,25 @@ impl Settler {
         }
     }
 
+    /// `r` and the largest `|F|` at coefficients that were found elsewhere.
+    #[inline(always)]
+    pub fn evaluate<S: Simd>(
+        &mut self,
+        simd: S,
+        dictionary: &GramDictionary,
+        sample: &[f64],
+        residual: &mut [f64],
+        settled: &Settled,
+        lambda: f64,
+    ) -> f64 {
+        let Settled { support, signs, values, .. } = settled;
+        self.begin(dictionary, support, signs, lambda);
+        self.values[..values.len()].copy_from_slice(values);
+        subtract(simd, dictionary, support, values, sample, residual);
+        correlate(simd, dictionary, support, residual, &mut self.gradient);
+        self.violation(simd, padded(values.len()))
+    }
+
     /// From `c = 0` to `c` and `r`; gives the largest `|F|`.
     #[inline(always)]
     fn refine<S: Simd>(
@@ -333,7 +361,7 @@ impl Settler {
 
 /// `out_a = d_{S_a} . residual`, four atoms at a time.
 #[inline(always)]
-fn correlate<S: Simd>(
+pub(super) fn correlate<S: Simd>(
     simd: S,
     dictionary: &GramDictionary,
     support: &[u32],

@@ -25,6 +25,7 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
 // SAFETY of all blocks below: an `Avx2` exists only inside `entry`, so the instructions are there; loads and stores
 // are of whole arrays behind references, at offsets of a quarter or a half of them.
 impl Simd for Avx2 {
+    const REGISTERS: usize = 8;
     type F32 = [__m256; 2];
     type F64 = [__m256d; 4];
 

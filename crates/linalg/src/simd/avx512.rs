@@ -25,6 +25,7 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
 // SAFETY of all blocks below: an `Avx512` exists only inside `entry`, so the instructions are there; loads and stores
 // are of whole arrays behind references.
 impl Simd for Avx512 {
+    const REGISTERS: usize = 32;
     type F32 = __m512;
     type F64 = [__m512d; 2];
 
