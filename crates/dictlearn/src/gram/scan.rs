@@ -11,8 +11,6 @@ use linalg::simd::{Aligned, CHUNK, Simd, chunks, chunks_mut};
 pub(super) const CANDIDATES: usize = 4;
 /// Candidates are above lambda by at least this share of the largest excess.
 const SHARE: f32 = 0.4;
-/// Terms taken at a time.
-const TERMS: usize = 4;
 
 /// One worker's memory.
 #[derive(Clone, Debug, Default)]
@@ -46,13 +44,12 @@ impl Scan {
         base: &[f32],
         limits: Limits,
     ) -> Candidates {
-        let s = self.terms.len();
         let lead = self.add(simd, dictionary, base, dictionary.least());
         let largest = simd.max32(lead.sizes);
         if largest > limits.clear {
             return lead.candidates(simd, largest, limits);
         }
-        for &(j, _) in &self.terms[..s] {
+        for &(j, _) in &self.terms {
             self.gradient[j as usize] = 0.0;
         }
         if largest <= limits.floor {
@@ -66,7 +63,7 @@ impl Scan {
         lead.candidates(simd, simd.max32(lead.sizes), limits)
     }
 
-    /// `gradient = base + sum (terms)`, at `least`, and its largest entries; the terms are filled up with zeros.
+    /// `gradient = base + sum (terms)`, at `least`, and its largest entries.
     #[inline(always)]
     pub fn add<S: Simd>(
         &mut self,
@@ -75,7 +72,6 @@ impl Scan {
         base: &[f32],
         least: f32,
     ) -> Lead<S::F32> {
-        self.terms.resize(self.terms.len().next_multiple_of(TERMS), (0, 0.0));
         if self.gradient.len() != base.len() {
             self.gradient = Aligned::zeros(base.len());
         }
@@ -115,14 +111,12 @@ impl Scan {
         for (sum, base) in sums.iter_mut().zip(base) {
             *sum = simd.load32(base);
         }
-        for terms in self.terms.as_chunks::<TERMS>().0 {
-            for &(j, c) in terms {
-                let offset = j as usize * length + first;
-                let row: &[_; N] = gram[offset..offset + N].try_into().expect("N chunks");
-                let c = simd.splat32(c);
-                for (sum, row) in sums.iter_mut().zip(row) {
-                    *sum = simd.fma32(c, simd.load32(row), *sum);
-                }
+        for &(j, c) in &self.terms {
+            let offset = j as usize * length + first;
+            let row: &[_; N] = gram[offset..offset + N].try_into().expect("N chunks");
+            let c = simd.splat32(c);
+            for (sum, row) in sums.iter_mut().zip(row) {
+                *sum = simd.fma32(c, simd.load32(row), *sum);
             }
         }
         let to: &mut [_; N] =
