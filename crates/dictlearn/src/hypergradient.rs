@@ -31,7 +31,7 @@ use crate::lower::Problem;
 use crate::samples::Samples;
 use crate::upper::{Cotangent, SamplePoint, SampleView, UpperLoss};
 use atom_sum::AtomSum;
-use faer::{Mat, MatRef};
+use faer::Mat;
 use linalg::columns::column_mut;
 use linalg::spd::{SpdFactor, SpdStatus, minimum_norm_solve};
 use rayon::prelude::*;
@@ -140,7 +140,7 @@ struct Pass<'a, U> {
     samples: Samples<'a>,
     codes: &'a Codes,
     upper: &'a U,
-    gram: Option<MatRef<'a, f64>>,
+    gram: Option<&'a [f64]>,
 }
 
 /// What each sample of a block contributes, its weight included; vectors over the features are padded, one after the other.

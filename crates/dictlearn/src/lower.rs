@@ -9,13 +9,15 @@
 //! `|g_j| <= lambda w_j` off it (`g_j <= lambda w_j` for non-negative codes); the **KKT violation** is the largest
 //! distance from that. It is measured relative to lambda (where lambda is 0: relative to `max_j |D^T phi'(x)|_j`).
 
+mod gram;
 mod products;
 
 use crate::codes::Code;
 use crate::error::{Error, InvalidOption};
 use crate::loss::Loss;
 use crate::samples::Sample;
-use faer::{Mat, MatRef};
+use faer::MatRef;
+use gram::gram;
 use linalg::columns::{column, dot, norm};
 use linalg::simd::{Isa, padded};
 pub(crate) use products::All;
@@ -125,7 +127,7 @@ pub struct Problem {
     /// `w`; empty where all are 1.
     weights: Vec<f64>,
     /// `D^T D`, formed when first asked for; none where it would serve one sample alone.
-    gram: Option<OnceLock<Mat<f64>>>,
+    gram: Option<OnceLock<Vec<f64>>>,
     isa: Isa,
 }
 
@@ -251,11 +253,17 @@ impl Problem {
         padded(self.n_features)
     }
 
-    /// `D^T D` for the squared loss, if there are not too many atoms to keep it. The first call forms it: `k^2 d` flops.
-    pub(crate) fn gram(&self) -> Option<MatRef<'_, f64>> {
+    /// `D^T D` for the squared loss, row `j` at `j k`, if there are not too many atoms to keep it. Formed when first asked
+    /// for, `k^2 d` flops.
+    pub(crate) fn gram(&self) -> Option<&[f64]> {
         let fits = self.lower.loss == Loss::Squared && self.n_components <= LARGEST_GRAM;
-        let gram = self.gram.as_ref().filter(|_| fits)?;
-        Some(gram.get_or_init(|| linalg::products::gram(self.dictionary())).as_ref())
+        let kept = self.gram.as_ref().filter(|_| fits)?;
+        if kept.get().is_none() {
+            // Formed outside the lock: threads at work on it may meet another caller of this.
+            let gram = gram(&self.atoms, self.rows(), self.n_components);
+            kept.get_or_init(|| gram);
+        }
+        kept.get().map(Vec::as_slice)
     }
 
     /// `|d_j|`.
@@ -319,10 +327,10 @@ impl Problem {
     }
 
     /// [`Problem::hessian`] of the squared loss with nothing missing, gathered from the Gram matrix.
-    pub(crate) fn gathered_hessian(&self, gram: MatRef<'_, f64>, support: &[usize], out: &mut [f64]) {
-        let s = support.len();
+    pub(crate) fn gathered_hessian(&self, gram: &[f64], support: &[usize], out: &mut [f64]) {
+        let (s, k) = (support.len(), self.n_components);
         for (b, &j) in support.iter().enumerate() {
-            let row = column(gram, j);
+            let row = &gram[j * k..(j + 1) * k];
             let entries = out[b * s + b..(b + 1) * s].iter_mut().zip(&support[b..]);
             entries.for_each(|(o, &i)| *o = row[i]);
         }

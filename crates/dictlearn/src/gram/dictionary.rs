@@ -8,6 +8,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use linalg::simd::{Aligned, CHUNK, Isa, padded};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Largest number of atoms for which the Gram matrix is formed (64 MiB).
@@ -15,8 +16,6 @@ const MOST_ATOMS: usize = 4096;
 /// Largest number of atoms for which it is formed in `f64` as well (2 MiB): beyond, fetching its entries costs what they
 /// save.
 const MOST_EXACT: usize = 512;
-/// Rows of the Gram matrix in `f64` formed at a time, and rows and columns mirrored at a time.
-const TILE: usize = 64;
 /// Rows of the Gram matrix that one thread forms at a time.
 const GRAM_BLOCK: usize = 256;
 /// Range of atom norms within which single precision is safe.
@@ -34,8 +33,8 @@ pub(crate) struct GramDictionary<'a> {
     pub narrow: Aligned<f32>,
     /// Row `j`: `d_j . d_i` over all `i`, padded; the ridge is added to the diagonal.
     pub gram: Aligned<f32>,
-    /// The same in `f64`; empty where there are too many atoms for it to pay.
-    exact: Aligned<f64>,
+    /// The same in `f64`, not padded, where there are not too many atoms for it to pay.
+    exact: Option<Cow<'a, [f64]>>,
     /// The largest norm of an atom.
     pub largest_atom: f64,
     /// The largest norm of an atom over its weight.
@@ -44,14 +43,17 @@ pub(crate) struct GramDictionary<'a> {
     pub isa: Isa,
 }
 
+fn in_range(norm: f64) -> bool {
+    norm == 0.0 || NORMS.contains(&norm)
+}
+
 impl<'a> GramDictionary<'a> {
     /// `None` where the general method has to do: too many atoms for a Gram matrix, weights of 0, or norms out of range.
     pub fn new(problem: &'a Problem) -> Option<Self> {
         let (d, k) = (problem.n_features(), problem.n_components());
         let norms: Vec<f64> = (0..k).map(|j| problem.norm(j) / problem.weight(j)).collect();
         let smallest_weight = (0..k).map(|j| problem.weight(j)).fold(f64::INFINITY, f64::min);
-        let in_range = norms.iter().all(|norm| *norm == 0.0 || NORMS.contains(norm));
-        if k > MOST_ATOMS || smallest_weight == 0.0 || !in_range {
+        if k > MOST_ATOMS || smallest_weight == 0.0 || !norms.iter().copied().all(in_range) {
             return None;
         }
         let (rows, columns) = (padded(d), padded(k));
@@ -73,7 +75,7 @@ impl<'a> GramDictionary<'a> {
             n_features: d,
             n_components: k,
             gram: Aligned::default(),
-            exact: Aligned::default(),
+            exact: None,
             atoms,
             narrow,
             largest_atom: (0..k).map(|j| problem.norm(j)).fold(0.0, f64::max),
@@ -86,20 +88,34 @@ impl<'a> GramDictionary<'a> {
     }
 
     fn form_gram(&mut self) {
-        let (k, rows, columns) = (self.n_components, padded(self.n_features), padded(self.n_components));
-        if k <= MOST_EXACT {
-            self.exact = exact_gram(&self.atoms, rows, columns, k);
-            for j in 0..k {
-                self.exact[j * columns + j] += self.ridge(j);
-            }
+        let (k, columns) = (self.n_components, padded(self.n_components));
+        let in_range = (0..k).all(|j| in_range(self.problem.norm(j)));
+        let gram_of_all = if k <= MOST_EXACT && in_range { self.problem.gram() } else { None };
+        self.exact = gram_of_all.map(|gram| self.exact_gram(gram));
+        if let Some(exact) = &self.exact {
             self.gram = Aligned::zeros(k * columns);
-            self.gram.iter_mut().zip(self.exact.iter()).for_each(|(to, entry)| *to = *entry as f32);
+            let rows = self.gram.chunks_exact_mut(columns).zip(exact.chunks_exact(k.max(1)));
+            rows.for_each(|(to, row)| to.iter_mut().zip(row).for_each(|(to, entry)| *to = *entry as f32));
         } else {
             self.gram = gram(&self.narrow, columns, k);
             for j in 0..k {
                 self.gram[j * columns + j] += self.ridge(j) as f32;
             }
         }
+    }
+
+    /// From `d_j . d_i` to what weights and ridge make of it.
+    fn exact_gram(&self, gram: &'a [f64]) -> Cow<'a, [f64]> {
+        if self.problem.weights().is_none() && !self.has_ridge() {
+            return Cow::Borrowed(gram);
+        }
+        let (k, mut own) = (self.n_components, gram.to_vec());
+        let weight = |j: usize| self.problem.weight(j);
+        for (j, row) in own.chunks_exact_mut(k.max(1)).enumerate() {
+            row.iter_mut().enumerate().for_each(|(i, entry)| *entry = *entry / weight(i) / weight(j));
+            row[j] += self.ridge(j);
+        }
+        Cow::Owned(own)
     }
 
     /// The ridge of `w_j c_j`.
@@ -136,15 +152,9 @@ impl<'a> GramDictionary<'a> {
         &self.atoms[j * rows..(j + 1) * rows]
     }
 
-    /// Whether there is a Gram matrix in `f64`.
-    pub fn has_exact(&self) -> bool {
-        self.n_components <= MOST_EXACT
-    }
-
-    #[inline(always)]
-    pub fn exact_row(&self, j: usize) -> &[f64] {
-        let columns = padded(self.n_components);
-        &self.exact[j * columns..(j + 1) * columns]
+    /// The Gram matrix in `f64`, if there is one: row `j` at `j k`.
+    pub fn exact(&self) -> Option<&[f64]> {
+        self.exact.as_deref()
     }
 
     #[inline(always)]
@@ -152,31 +162,6 @@ impl<'a> GramDictionary<'a> {
         let columns = padded(self.n_components);
         &self.gram[j * columns..(j + 1) * columns]
     }
-}
-
-/// `D^T D` of `k` atoms of `rows` numbers: on and below the diagonal by products, above it by symmetry. Row by row, each
-/// padded to `columns`; by halves, it costs as much as the whole product in `f32`.
-fn exact_gram(atoms: &[f64], rows: usize, columns: usize, k: usize) -> Aligned<f64> {
-    let mut gram = Aligned::zeros(k * columns);
-    let all = MatRef::from_column_major_slice(atoms, rows, k);
-    gram.par_chunks_mut((columns * TILE).max(1)).enumerate().for_each(|(block, part)| {
-        let (first, n) = (block * TILE, part.len() / columns);
-        let below = MatMut::from_column_major_slice_mut(part, columns, n).subrows_mut(first, k - first);
-        let (left, right) = (all.subcols(first, k - first), all.subcols(first, n));
-        matmul(below, Accum::Replace, left.transpose(), right, 1.0, Par::Seq);
-    });
-    for first in (TILE..k).step_by(TILE) {
-        let (above, rest) = gram.split_at_mut(first * columns);
-        let block = &mut rest[..TILE.min(k - first) * columns];
-        for tile in (0..first).step_by(TILE) {
-            for (j, row) in block.chunks_exact_mut(columns).enumerate() {
-                for (i, to) in row[tile..tile + TILE].iter_mut().enumerate() {
-                    *to = above[(tile + i) * columns + first + j];
-                }
-            }
-        }
-    }
-    gram
 }
 
 /// `D^T D` of `k` atoms, row by row; `columns` is `k` padded.
@@ -254,14 +239,14 @@ mod tests {
             let problem = Problem::new(lower, MatRef::from_column_major_slice(&atoms, d, k));
             let problem = problem.with_weights(&weights).expect("positive weights");
             let dictionary = GramDictionary::new(&problem).expect("norms in range");
-            assert_eq!(dictionary.has_exact(), k <= MOST_EXACT);
+            assert_eq!(dictionary.exact().is_some(), k <= MOST_EXACT);
             let atom = |j: usize| &atoms[j * d..(j + 1) * d];
             for (i, j) in (0..k).flat_map(|i| (0..k).step_by(1 + k / 70).map(move |j| (i, j))) {
                 let ridge = if i == j { 0.25 } else { 0.0 };
                 let entry = (dot(atom(i), atom(j)) + ridge) / weights[i] / weights[j];
                 testkit::assert_close(f64::from(dictionary.gram_row(j)[i]), entry, 1e-6, 1e-6);
-                if dictionary.has_exact() {
-                    testkit::assert_close(dictionary.exact_row(j)[i], entry, 1e-14, 1e-14);
+                if let Some(exact) = dictionary.exact() {
+                    testkit::assert_close(exact[j * k + i], entry, 1e-14, 1e-14);
                 }
             }
         }

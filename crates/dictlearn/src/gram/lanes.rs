@@ -45,13 +45,13 @@ impl Lanes {
         dictionary.isa.run(Invert { lanes: self, supports });
     }
 
-    /// Inverts them in place, and keeps the systems in `exact`.
+    /// Inverts them in place, from a Gram matrix of `k` atoms in `f64`, and keeps the systems in `exact`.
     #[inline(always)]
-    pub fn invert_exact<S: Simd>(&mut self, simd: S, dictionary: &GramDictionary, supports: &[&[u32]]) {
+    pub fn invert_exact<S: Simd>(&mut self, simd: S, gram: &[f64], k: usize, supports: &[&[u32]]) {
         let entries = self.begin(supports);
         self.exact.reserve(CHUNK * entries);
         let exact = &mut chunks_mut(&mut self.exact)[..entries];
-        gather(exact, supports, |j| dictionary.exact_row(j as usize), self.size);
+        gather(exact, supports, |j| &gram[j as usize * k..][..k], self.size);
         for (to, from) in chunks_mut(&mut self.triangle).iter_mut().zip(exact.iter()) {
             simd.store32(to, simd.narrow64(simd.load64(from)));
         }

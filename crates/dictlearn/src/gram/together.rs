@@ -37,8 +37,8 @@ impl Together {
         group: &[usize],
         settler: &mut Settler,
     ) {
-        if dictionary.has_exact() {
-            dictionary.isa.run(Exactly { together: self, dictionary, samples, group, settler });
+        if let Some(gram) = dictionary.exact() {
+            dictionary.isa.run(Exactly { together: self, dictionary, gram, samples, group, settler });
             return;
         }
         self.lanes.invert(dictionary, &supports(samples, group)[..group.len()]);
@@ -61,6 +61,8 @@ fn supports<'a>(samples: &'a [Sample], group: &[usize]) -> [&'a [u32]; CHUNK] {
 struct Exactly<'a> {
     together: &'a mut Together,
     dictionary: &'a GramDictionary<'a>,
+    /// In `f64`.
+    gram: &'a [f64],
     samples: &'a mut [Sample],
     group: &'a [usize],
     settler: &'a mut Settler,
@@ -71,8 +73,13 @@ impl Kernel for Exactly<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { together, dictionary, samples, group, settler } = self;
-        together.lanes.invert_exact(simd, dictionary, &supports(samples, group)[..group.len()]);
+        let Self { together, dictionary, gram, samples, group, settler } = self;
+        together.lanes.invert_exact(
+            simd,
+            gram,
+            dictionary.n_components,
+            &supports(samples, group)[..group.len()],
+        );
         together.load(simd, dictionary, samples, group, settler);
         together.refine(simd);
         for (lane, &slot) in group.iter().enumerate() {
