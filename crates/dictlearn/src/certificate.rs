@@ -2,6 +2,7 @@
 
 use crate::active_set::SampleOutcome;
 use crate::codes::Codes;
+use crate::margins::Margins;
 
 /// Codes with their certificate.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ impl Coded {
 pub(crate) struct Block {
     pub codes: Codes,
     pub outcomes: Vec<SampleOutcome>,
+    /// Empty unless asked for.
+    pub margins: Margins,
     /// See [`CodingReport::rescued`].
     pub rescued: usize,
 }

@@ -15,6 +15,7 @@ use crate::gram::{self, BlockWorkspace, GramDictionary};
 use crate::homotopy::Homotopy;
 use crate::loss::Loss;
 use crate::lower::Problem;
+use crate::margins::{Margins, Warm};
 use crate::method::Method;
 use crate::methods;
 use crate::samples::{Sample, Samples};
@@ -60,16 +61,17 @@ pub fn encode<'a>(
         }
     }
     samples.check()?;
-    Ok(encode_checked(problem, samples, start, options))
+    Ok(encode_checked(problem, samples, Warm { codes: start, ..Warm::default() }, options).0)
 }
 
-/// [`encode`] for inputs that were checked once.
+/// [`encode`] for inputs that were checked once; with the margins where `warm` asks for them and the block coder has them.
 pub(crate) fn encode_checked(
     problem: &Problem,
     samples: Samples<'_>,
-    start: Option<&Codes>,
+    warm: Warm<'_>,
     options: CoderOptions,
-) -> Coded {
+) -> (Coded, Margins) {
+    let start = warm.codes;
     let n = samples.n_samples();
     let rescued = |spare: &mut _, range: Range<usize>, block: Block| {
         methods::rescue(spare, problem, samples, options, range, block)
@@ -80,7 +82,7 @@ pub(crate) fn encode_checked(
     match screened {
         Some(dictionary) => in_blocks((n, k), gram::BLOCK, Default::default, |(workspace, spare), range| {
             let workspace: &mut BlockWorkspace = workspace;
-            let block = workspace.encode(&dictionary, samples, start, options, range.clone());
+            let block = workspace.encode(&dictionary, samples, warm, options, range.clone());
             rescued(spare, range, block)
         }),
         None if active_set => in_blocks((n, k), BLOCK, Default::default, |(workspace, spare), range| {
@@ -114,18 +116,22 @@ fn in_blocks<W>(
     size: usize,
     workspace: impl Fn() -> W + Sync + Send,
     code: impl Fn(&mut W, Range<usize>) -> Block + Sync + Send,
-) -> Coded {
+) -> (Coded, Margins) {
     let blocks: Vec<_> = (0..n.div_ceil(size))
         .into_par_iter()
         .map_init(workspace, |workspace, block| {
             let block = code(workspace, block * size..n.min((block + 1) * size));
-            Coded { report: block.report(), codes: block.codes }
+            (Coded { report: block.report(), codes: block.codes }, block.margins)
         })
         .collect();
-    let codes = Codes::with_capacity(k, n, blocks.iter().map(|block| block.codes.nnz()).sum());
+    let codes = Codes::with_capacity(k, n, blocks.iter().map(|(block, _)| block.codes.nnz()).sum());
     let mut all = Coded { codes, report: CodingReport::default() };
-    blocks.iter().for_each(|block| all.append(block));
-    all
+    let mut all_margins = Margins::default();
+    for (block, margins) in &blocks {
+        all.append(block);
+        all_margins.append(margins);
+    }
+    (all, all_margins)
 }
 
 /// The samples of `range`, each by `solve`, which appends its code.
@@ -143,5 +149,5 @@ fn one_by_one(
         let start = start.map(|codes| codes.row(i)).unwrap_or(Code { support: &[], values: &[] });
         outcomes.push(solve(&sample, start, &mut codes));
     }
-    Block { codes, outcomes, rescued: 0 }
+    Block { codes, outcomes, margins: Margins::default(), rescued: 0 }
 }

@@ -24,6 +24,7 @@
 
 mod together;
 mod sample;
+mod margin;
 mod growth;
 mod scan;
 mod settle;
@@ -34,6 +35,7 @@ mod vectors;
 use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
+use crate::margins::{Earlier, Margins, Warm};
 use crate::samples::{self, Samples};
 pub(crate) use dictionary::GramDictionary;
 use dictionary::power_of_two;
@@ -72,7 +74,7 @@ impl BlockWorkspace {
         &mut self,
         dictionary: &GramDictionary,
         samples: Samples<'_>,
-        start: Option<&Codes>,
+        warm: Warm<'_>,
         options: CoderOptions,
         range: Range<usize>,
     ) -> Block {
@@ -81,24 +83,25 @@ impl BlockWorkspace {
         self.active.clear();
         for (slot, i) in range.clone().enumerate() {
             let values = samples.values(i, &mut self.loaded);
-            self.samples[slot].begin(values, &dictionary.problem.lower, dictionary.isa);
+            self.samples[slot].begin(values, &dictionary.problem.lower, dictionary.isa, warm.note);
             // Where features are missing the Gram matrix is another one: left to the general method.
             if self.loaded.missing.is_empty() {
                 self.active.push(slot);
             }
         }
-        if let Some(start) = start {
-            self.warm(dictionary, start, range.clone());
+        if let Some(start) = warm.codes {
+            self.settle_start(dictionary, start, range.clone());
+            self.rule_out(dictionary, start, warm.earlier, options.tolerance, range.start);
         }
         while !self.active.is_empty() {
             self.screen(dictionary);
             self.advance(dictionary, options);
         }
-        self.collect(dictionary, samples, start, options, range)
+        self.collect(dictionary, samples, warm, options, range)
     }
 
     /// Settles the supports of earlier codes, where they can be.
-    fn warm(&mut self, dictionary: &GramDictionary, start: &Codes, range: Range<usize>) {
+    fn settle_start(&mut self, dictionary: &GramDictionary, start: &Codes, range: Range<usize>) {
         self.pending.clear();
         for &slot in &self.active {
             let code = start.row(range.start + slot);
@@ -114,6 +117,25 @@ impl BlockWorkspace {
                 self.samples[slot].settled.clear();
             }
         }
+    }
+
+    /// Samples of which margins rule out all atoms off the support are finished without step 1.
+    fn rule_out(
+        &mut self,
+        dictionary: &GramDictionary,
+        start: &Codes,
+        earlier: Option<Earlier<'_>>,
+        tolerance: f64,
+        first: usize,
+    ) {
+        let Some(earlier) = earlier else { return };
+        for &slot in &self.active {
+            let (row, sample) = (first + slot, &mut self.samples[slot]);
+            if sample.settled.support.len() == start.row(row).support.len() {
+                sample.rule_out(dictionary, earlier, row, start.row(row), tolerance);
+            }
+        }
+        self.active.retain(|&slot| self.samples[slot].outcome.is_none());
     }
 
     /// Step 1: correlations of all atoms with the residuals of the samples under way.
@@ -218,13 +240,13 @@ impl BlockWorkspace {
         &mut self,
         dictionary: &GramDictionary,
         samples: Samples<'_>,
-        start: Option<&Codes>,
+        warm: Warm<'_>,
         options: CoderOptions,
         range: Range<usize>,
     ) -> Block {
         let entries = self.samples[..range.len()].iter().map(|sample| sample.settled.support.len()).sum();
         let mut codes = Codes::with_capacity(dictionary.n_components, range.len(), entries);
-        let mut outcomes = Vec::with_capacity(range.len());
+        let (mut outcomes, mut margins) = (Vec::with_capacity(range.len()), Margins::default());
         for (slot, i) in range.enumerate() {
             let outcome = match self.samples[slot].outcome {
                 Some(outcome) => outcome,
@@ -233,7 +255,8 @@ impl BlockWorkspace {
                     if self.loaded.missing.is_empty() {
                         self.finish_in_general(dictionary, options, slot)
                     } else {
-                        let start = start.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
+                        let start =
+                            warm.codes.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
                         self.general.solve(dictionary.problem, &self.loaded, start.iter(), options)
                     }
                 }
@@ -248,8 +271,11 @@ impl BlockWorkspace {
                 codes.push_iter(general.support().iter().map(|&j| (j, general.coefficient(j))));
             }
             outcomes.push(outcome);
+            if warm.note {
+                margins.push(sample.margin.slack, &sample.margin.list);
+            }
         }
-        Block { codes, outcomes, rescued: 0 }
+        Block { codes, outcomes, margins, rescued: 0 }
     }
 
     /// The general method, from the code reached so far; where its support settles here, that gives the code, so that
@@ -320,7 +346,7 @@ mod tests {
                 let dictionary = GramDictionary::new(&problem).expect("atoms of norm 1");
                 let mut workspace = BlockWorkspace::default();
                 let options = CoderOptions::default();
-                let block = workspace.encode(&dictionary, samples.into(), None, options, 0..BLOCK);
+                let block = workspace.encode(&dictionary, samples.into(), Warm::default(), options, 0..BLOCK);
                 assert!(block.codes.nnz() > 3 * BLOCK && block.outcomes.iter().all(|o| o.converged));
                 assert!(workspace.general.support().is_empty(), "ridge {ridge}");
                 for (i, code) in block.codes.rows().enumerate() {

@@ -105,6 +105,7 @@ pub mod coder;
 mod gram;
 mod methods;
 pub mod certificate;
+mod margins;
 pub mod homotopy;
 pub mod omp;
 pub mod threshold;

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::hypergradient::{Hypergradient, hypergradient};
 use crate::loss::Loss;
 use crate::lower::{LowerLevel, Problem};
+use crate::margins::{self, Earlier, Margins, Warm};
 use crate::samples::{Sample, Samples};
 use crate::task::{Head, Logistic, LogisticUpper, check_labels};
 use crate::upper::{Full, Reconstruction, UpperLoss, Weighted, total};
@@ -95,19 +96,25 @@ pub(crate) struct UpperObjective<'a> {
     pub last: Option<Evaluation>,
 }
 
-/// Codes of an evaluation and the dictionary they belong to.
+/// Codes of an evaluation, the problem they belong to, and their margins.
 struct Start {
     codes: Codes,
-    dictionary: Vec<f64>,
+    problem: Problem,
+    margins: Margins,
 }
 
 impl Start {
     /// The codes, where the dictionary is near enough for them to help: beyond, a support has to be taken down again
     /// before it grows. Codes do not depend on it.
-    fn codes(&self, loss: Loss, dictionary: &[f64]) -> Option<&Codes> {
-        let nearest = if loss == Loss::Squared { WARM_SQUARED } else { WARM_OTHERS };
-        let moved: f64 = self.dictionary.iter().zip(dictionary).map(|(a, b)| (a - b) * (a - b)).sum();
-        (moved <= nearest * nearest * dot(dictionary, dictionary)).then_some(&self.codes)
+    fn warm(&self, now: &Problem) -> Option<Warm<'_>> {
+        let nearest = if now.lower.loss == Loss::Squared { WARM_SQUARED } else { WARM_OTHERS };
+        let atoms = || (0..now.n_components()).map(|j| (self.problem.atom(j), now.atom(j)));
+        let moved: f64 = atoms().flat_map(|(a, b)| a.iter().zip(b)).map(|(a, b)| (a - b) * (a - b)).sum();
+        let energy: f64 = atoms().map(|(_, b)| dot(b, b)).sum();
+        let near = moved <= nearest * nearest * energy;
+        let note = margins::pay(now);
+        let earlier = || note.then(|| Earlier::new(&self.problem, &self.margins, now));
+        near.then(|| Warm { codes: Some(&self.codes), earlier: earlier(), note })
     }
 }
 
@@ -185,9 +192,10 @@ impl<'a> UpperObjective<'a> {
             problem = problem.with_weights(weights).expect("weights were checked");
         }
         let (TrainingData { samples, labels, weights }, scale) = self.view();
-        let atoms = &x[..self.n_components * self.data.samples.n_features()];
-        let start = self.start.as_ref().and_then(|start| start.codes(self.lower.loss, atoms));
-        let coded = encode_checked(&problem, samples, start, self.coder);
+        let note = self.batch.is_none() && margins::pay(&problem);
+        let warm = self.start.as_ref().and_then(|start| start.warm(&problem));
+        let warm = warm.unwrap_or(Warm { note, ..Warm::default() });
+        let (coded, margins) = encode_checked(&problem, samples, warm, self.coder);
         let parts = Parts { problem: &problem, samples, codes: &coded.codes, weights, scale };
         let with_gradient = gradient.is_some();
         let (value, found) = match (self.objective, head) {
@@ -206,7 +214,7 @@ impl<'a> UpperObjective<'a> {
         };
         let explained_variance = 1.0 - residual_energy(&problem, samples, &coded.codes) / energy;
         if self.batch.is_none() {
-            self.start = Some(Start { codes: coded.codes.clone(), dictionary: atoms.to_vec() });
+            self.start = Some(Start { codes: coded.codes.clone(), problem, margins });
         }
         self.last = Some(Evaluation { coded, rank_deficient, explained_variance });
         value

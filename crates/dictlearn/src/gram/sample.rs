@@ -9,11 +9,14 @@
 //! Cost: a few passes over the `d` features and one over the `k` correlations a round.
 
 use super::dictionary::{GramDictionary, Penalty, power_of_two};
+use super::margin::Margin;
 use super::settle::Settled;
 use super::vectors::Above;
 use crate::active_set::SampleOutcome;
+use crate::codes::Code;
 use crate::duality::{KINK, gap_bound};
 use crate::lower::LowerLevel;
+use crate::margins::Earlier;
 use linalg::columns::{dot, norm};
 use linalg::simd::{Aligned, CHUNK, Isa, Kernel, Simd, chunks, chunks_mut, padded};
 
@@ -50,6 +53,7 @@ pub(super) struct Sample {
     pub position: usize,
     /// See [`Sample::note_growth`]; infinite where there was no scan.
     pub scan_rounding: f64,
+    pub margin: Margin,
 }
 
 /// Atoms off the support whose `|d_j . r|` is near lambda.
@@ -73,7 +77,7 @@ pub(super) enum Verdict {
 }
 
 impl Sample {
-    pub fn begin(&mut self, values: &[f64], lower: &LowerLevel, isa: Isa) {
+    pub fn begin(&mut self, values: &[f64], lower: &LowerLevel, isa: Isa, with_margin: bool) {
         if self.values.len() != padded(values.len()) {
             self.values = Aligned::zeros(padded(values.len()));
             self.residual = Aligned::zeros(padded(values.len()));
@@ -85,6 +89,7 @@ impl Sample {
         (self.rounds, self.scans) = (0, 0);
         self.outcome = None;
         self.scan_rounding = f64::INFINITY;
+        self.margin.begin(with_margin);
     }
 
     /// The residual in `f32`, for screening; what that cannot tell from lambda goes to the penalty.
@@ -140,6 +145,7 @@ impl Sample {
         }
         let near = self.near_lambda(dictionary);
         if self.accept(dictionary, near, tolerance) {
+            self.margin.note(dictionary, correlations, lambda, bound);
             return Verdict::Done;
         }
         let excess = near.excess;
@@ -237,7 +243,40 @@ impl Sample {
         let (least, found) = (dictionary.least(), &mut self.found);
         dictionary.isa.run(Above { correlations: scan, threshold, least, found });
         let near = self.near_lambda(dictionary);
-        self.accept(dictionary, near, tolerance)
+        let accepted = self.accept(dictionary, near, tolerance);
+        if accepted {
+            self.margin.note(dictionary, scan, lambda, open);
+        }
+        accepted
+    }
+
+    /// Finishes a settled sample if the margins at its earlier code, whose support it has, rule out all other atoms.
+    pub fn rule_out(
+        &mut self,
+        dictionary: &GramDictionary,
+        earlier: Earlier<'_>,
+        row: usize,
+        code: Code<'_>,
+        tolerance: f64,
+    ) {
+        let (slack, list) = earlier.margins.of(row);
+        if slack == f64::NEG_INFINITY || !self.resolves(dictionary, tolerance) {
+            return;
+        }
+        let Self { values, residual, settled, margin, .. } = self;
+        let residual = if settled.support.is_empty() { &*values } else { &*residual };
+        let used_up = margin.used_up(dictionary, earlier, code, self.exponent, (values, residual));
+        let slack = slack - used_up;
+        // Beyond the kinks that are counted.
+        if slack.is_nan() || slack <= 10.0 * KINK * self.penalty.lambda {
+            return;
+        }
+        self.found.clear();
+        self.found.extend_from_slice(list);
+        let near = self.near_lambda(dictionary);
+        if self.accept(dictionary, near, tolerance) {
+            self.margin.keep(slack, list);
+        }
     }
 
     /// Whether rounding of `d_j . (x - D c)` in `f64`, which cannot be told apart in a certificate, is well below the

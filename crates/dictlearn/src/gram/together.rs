@@ -212,7 +212,7 @@ mod tests {
     /// A sample whose support has the first `s` atoms, signed as in the solution without an l1 norm.
     fn sample(dictionary: &GramDictionary, values: &[f64], s: usize) -> Sample {
         let mut sample = Sample::default();
-        sample.begin(values, &dictionary.problem.lower, dictionary.isa);
+        sample.begin(values, &dictionary.problem.lower, dictionary.isa, false);
         sample.settled.restart((0..s).map(|j| (j, 1.0)));
         alone(dictionary, &mut sample);
         let signed: Vec<(usize, f64)> = sample.settled.values.iter().copied().enumerate().collect();
