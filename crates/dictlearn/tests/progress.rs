@@ -37,7 +37,7 @@ fn problems() -> Vec<(Instance, LowerLevel)> {
     problems
 }
 
-/// Sample `i` by the active set alone, from the code 0; its outcome and dense code.
+/// Sample `i` by the active set alone, to the end, from the code 0; its outcome and dense code.
 fn solve(
     instance: &Instance,
     lower: LowerLevel,
@@ -46,7 +46,7 @@ fn solve(
 ) -> (SampleOutcome, Vec<f64>) {
     let sample = Sample { values: instance.sample(i).to_vec(), missing: Vec::new() };
     let (problem, mut workspace) = (instance.problem(lower), Workspace::default());
-    let outcome = workspace.solve(&problem, &sample, std::iter::empty(), options);
+    let outcome = workspace.solve_alone(&problem, &sample, std::iter::empty(), options);
     let mut code = vec![0.0; instance.k];
     workspace.support().iter().for_each(|&j| code[j] = workspace.coefficient(j));
     (outcome, code)
@@ -103,6 +103,32 @@ fn a_solve_at_its_rounding_stops_whatever_the_budget() {
             }
         }
     }
-    println!("{stopped} stopped");
     assert!(stopped > 20, "{stopped} solves stopped at their rounding");
+}
+
+/// Where a path is the shorter way, the active set gives up and homotopy finds what it would have found.
+#[test]
+fn slow_solves_are_left_to_homotopy() {
+    let (loss, mut slow) = (Loss::Huber { delta: 0.01 }, 0);
+    for seed in 0..5 {
+        let instance = Instance::random("slow", 40, 80, 4, 60 + seed);
+        let lower = LowerLevel { loss, ..lasso(1e-3 * instance.largest_regularization(loss)) };
+        let options = CoderOptions::default();
+        let (problem, mut workspace) = (instance.problem(lower), Workspace::default());
+        let coded = instance.encode(lower, None, options);
+        let mut left = 0;
+        for i in 0..instance.n() {
+            let sample = Sample { values: instance.sample(i).to_vec(), missing: Vec::new() };
+            let given_up = !workspace.solve(&problem, &sample, std::iter::empty(), options).converged;
+            let (outcome, code) = solve(&instance, lower, i, options);
+            if given_up && outcome.converged {
+                left += 1;
+                assert!(testkit::max_abs_diff(&instance.dense(&coded.codes, i), &code) <= 1e-9);
+            }
+        }
+        assert_eq!(coded.report.not_converged, 0, "seed {seed}");
+        assert_eq!(coded.report.rescued, left, "seed {seed}");
+        slow += left;
+    }
+    assert!(slow > 5, "{slow} slow solves");
 }

@@ -3,19 +3,25 @@
 //! A round `n` makes progress where `P` falls by more than what the line search grants to rounding (4 eps |P|), or the
 //! violation to half, since the last progress. With `v` the smallest violation so far, a solve is stuck after
 //!
-//! `24 (1 + (10 tolerance / v)^2)` rounds without progress, with a safeguard sweep among them.
+//! `32 (1 + (10 tolerance / v)^2)` rounds without progress, with a safeguard sweep among them.
 //!
 //! The second term is for solves at their rounding: there every round draws another violation near `v`, and where `v` is
 //! close to the tolerance one of them is likely to meet it; from ten times the tolerance hardly any does.
-//! Cost `s` a round. What is returned is the code of the smallest violation, not the last one.
+//! Where homotopy follows (squared and Huber's loss), a solve that is not within ten tolerances after `100 + d/8` rounds is
+//! slow: the path is shorter. Large supports need about `d/16` rounds to grow. Cost `s` a round.
+//! What is returned is the code of the smallest violation, not the last one.
 
-use super::Workspace;
+use super::{CoderOptions, Workspace};
+use crate::loss::Loss;
 use crate::lower::Problem;
 
 /// Rounds without progress that are granted to every solve.
-const PATIENCE: f64 = 24.0;
+const PATIENCE: f64 = 32.0;
 /// Violations relative to the tolerance from which luck may still reach it.
 const REACH: f64 = 10.0;
+/// Rounds after which a solve is slow, and features for which it has one more.
+const SLOW: usize = 100;
+const FEATURES_A_ROUND: usize = 8;
 /// Factor by which the violation must fall to count as progress: without one, roundings keep setting new minima.
 const SHRINKS: f64 = 0.5;
 /// Rounding of `P` relative to it, as in the line search.
@@ -69,13 +75,31 @@ impl Progress {
     }
 
     /// Whether nothing is to be expected from further rounds.
-    pub fn is_stuck(&self, round: usize, tolerance: f64) -> bool {
+    fn is_stuck(&self, round: usize, tolerance: f64) -> bool {
         let luck = REACH * tolerance / self.smallest;
         self.swept && (round - self.round) as f64 >= PATIENCE * (1.0 + luck * luck)
     }
+
+    /// Whether a path is the shorter way to a solution.
+    fn is_slow(&self, round: usize, n_features: usize, tolerance: f64) -> bool {
+        self.smallest > REACH * tolerance && round >= SLOW + n_features / FEATURES_A_ROUND
+    }
+}
+
+/// Whether homotopy can solve the problem, and is asked to where the active set does not arrive.
+pub(crate) fn has_path(problem: &Problem) -> bool {
+    !matches!(problem.lower.loss, Loss::Power { .. }) && !problem.lower.is_smooth()
 }
 
 impl Workspace {
+    /// Whether the solve ends with this round.
+    pub(super) fn gives_up(&self, problem: &Problem, round: usize, options: CoderOptions) -> bool {
+        let (d, tolerance) = (problem.n_features(), options.tolerance);
+        round == options.max_iterations
+            || self.progress.is_stuck(round, tolerance)
+            || (!self.alone && has_path(problem) && self.progress.is_slow(round, d, tolerance))
+    }
+
     /// Notes the code of a round, whose point is at hand.
     pub(super) fn note_progress(&mut self, problem: &Problem, round: usize, violation: f64) {
         if violation < self.progress.smallest {
@@ -137,11 +161,21 @@ mod tests {
 
     #[test]
     fn patience_ends_after_a_sweep_and_is_longer_near_the_tolerance() {
-        assert_eq!(stuck_after(1.0, 1e-10, 12), 24);
-        assert_eq!(stuck_after(1.0, 1e-10, 24), 25);
+        assert_eq!(stuck_after(1.0, 1e-10, 12), 32);
+        assert_eq!(stuck_after(1.0, 1e-10, 32), 33);
         assert_eq!(stuck_after(1.0, 1e-10, 48), 49);
-        assert_eq!(stuck_after(1e-9, 1e-10, 12), 48);
-        assert_eq!(stuck_after(1e-10, 1e-10, 12), 2424);
+        assert_eq!(stuck_after(1e-9, 1e-10, 12), 64);
+        assert_eq!(stuck_after(1e-10, 1e-10, 12), 3232);
+    }
+
+    #[test]
+    fn solves_are_slow_far_from_the_tolerance_alone() {
+        let slow = |smallest, round, d| {
+            let progress = Progress { smallest, ..Progress::default() };
+            progress.is_slow(round, d, 1e-10)
+        };
+        assert!(slow(1e-8, 105, 40) && !slow(1e-8, 104, 40) && !slow(1e-8, 105, 48));
+        assert!(!slow(1e-9, 1000, 40));
     }
 
     #[test]
