@@ -235,7 +235,7 @@ impl Workspace {
             let moved = self.newton_round(problem);
             if !moved || round == next_sweep {
                 self.sweeps(problem);
-                self.progress.note_sweep();
+                self.progress.note_sweep(round);
                 next_sweep = next_sweep.max(2 * round);
             }
         }

@@ -7,6 +7,9 @@
 //!
 //! The second term is for solves at their rounding: there every round draws another violation near `v`, and where `v` is
 //! close to the tolerance one of them is likely to meet it; from ten times the tolerance hardly any does.
+//! Where `P` has neither kinks nor bounds there is no support to be found, and the violation itself has to fall: to half in
+//! 300 rounds (with the same factor). Along atoms that are nearly the same `P` falls for ever, and by next to nothing.
+//!
 //! Where homotopy follows (squared and Huber's loss), a solve that is not within ten tolerances after `100 + d/8` rounds is
 //! slow: the path is shorter. Large supports need about `d/16` rounds to grow. Cost `s` a round.
 //! What is returned is the code of the smallest violation, not the last one.
@@ -19,6 +22,8 @@ use crate::lower::Problem;
 const PATIENCE: f64 = 32.0;
 /// Violations relative to the tolerance from which luck may still reach it.
 const REACH: f64 = 10.0;
+/// The same for a violation that does not halve, of a smooth problem.
+const SMOOTH_PATIENCE: f64 = 300.0;
 /// Rounds after which a solve is slow, and features for which it has one more.
 const SLOW: usize = 100;
 const FEATURES_A_ROUND: usize = 8;
@@ -38,11 +43,13 @@ pub(super) struct Progress {
     flat: bool,
     /// Round of the last progress.
     round: usize,
+    /// Round in which the violation had fallen to half for the last time.
+    halved: usize,
     /// `P` and violation that the next progress has to undercut.
     objective: f64,
     violation: f64,
-    /// Whether a safeguard sweep was made since the last progress.
-    swept: bool,
+    /// Round of the last safeguard sweep.
+    sweep: Option<usize>,
 }
 
 impl Progress {
@@ -62,22 +69,26 @@ impl Progress {
             self.objective = objective;
         }
         if shrinks {
-            self.violation = violation;
+            (self.violation, self.halved) = (violation, round);
         }
         if falls || shrinks {
-            (self.round, self.swept) = (round, false);
+            self.round = round;
         }
     }
 
     /// A safeguard sweep was made.
-    pub fn note_sweep(&mut self) {
-        self.swept = true;
+    pub fn note_sweep(&mut self, round: usize) {
+        self.sweep = Some(round);
     }
 
-    /// Whether nothing is to be expected from further rounds.
-    fn is_stuck(&self, round: usize, tolerance: f64) -> bool {
+    /// Whether nothing is to be expected from further rounds; a sweep has to have failed first.
+    fn is_stuck(&self, round: usize, smooth: bool, tolerance: f64) -> bool {
         let luck = REACH * tolerance / self.smallest;
-        self.swept && (round - self.round) as f64 >= PATIENCE * (1.0 + luck * luck)
+        let failed = |patience: f64, since: usize| {
+            let swept = self.sweep.is_some_and(|sweep| sweep >= since);
+            swept && (round - since) as f64 >= patience * (1.0 + luck * luck)
+        };
+        failed(PATIENCE, self.round) || (smooth && failed(SMOOTH_PATIENCE, self.halved))
     }
 
     /// Whether a path is the shorter way to a solution.
@@ -96,7 +107,7 @@ impl Workspace {
     pub(super) fn gives_up(&self, problem: &Problem, round: usize, options: CoderOptions) -> bool {
         let (d, tolerance) = (problem.n_features(), options.tolerance);
         round == options.max_iterations
-            || self.progress.is_stuck(round, tolerance)
+            || self.progress.is_stuck(round, problem.lower.is_smooth(), tolerance)
             || (!self.alone && has_path(problem) && self.progress.is_slow(round, d, tolerance))
     }
 
@@ -149,11 +160,11 @@ mod tests {
         progress.smallest = smallest;
         for round in 0.. {
             progress.note(round, 1.0, smallest);
-            if progress.is_stuck(round, tolerance) {
+            if progress.is_stuck(round, false, tolerance) {
                 return round;
             }
             if round == sweep {
-                progress.note_sweep();
+                progress.note_sweep(round);
             }
         }
         unreachable!("the rounds have no end")
@@ -189,17 +200,31 @@ mod tests {
             progress.note(round, objective - 2.0 * f64::EPSILON, 0.6 * violation);
             assert_eq!(progress.round, 0);
         }
-        progress.note_sweep();
-        assert!(progress.is_stuck(100, 1e-10));
+        progress.note_sweep(99);
+        assert!(progress.is_stuck(100, false, 1e-10));
         objective -= 16.0 * f64::EPSILON;
         progress.note(100, objective, violation);
-        assert!(progress.round == 100 && !progress.swept && !progress.is_stuck(101, 1e-10));
+        assert!(progress.round == 100 && !progress.is_stuck(132, false, 1e-10));
         violation *= 0.5;
         progress.note(103, objective, violation);
         assert_eq!(progress.round, 103);
         // What has no value is no progress.
         progress.note(104, f64::NAN, violation);
         assert_eq!(progress.round, 103);
+    }
+
+    /// `P` falls in every round, the violation does not.
+    #[test]
+    fn smooth_problems_need_violations_that_fall() {
+        let mut progress = Progress::default();
+        progress.start();
+        (progress.smallest, progress.violation) = (1.0, 1.0);
+        for round in 0..1000 {
+            progress.note(round, -(round as f64), 1.0);
+            assert!(!progress.is_stuck(round, false, 1e-10));
+            assert_eq!(progress.is_stuck(round, true, 1e-10), round >= 300);
+            progress.note_sweep(round);
+        }
     }
 
     #[test]
