@@ -9,6 +9,8 @@
 //!    Where the loss is quadratic in pieces (squared, Huber) and this fails, or `H` was singular: the `t` that minimises
 //!    `P(c + t p)`, exactly. Along a null direction of `H` it moves on until a coefficient vanishes or a residual bends.
 //! 5. Safeguard where 4 fails, and now and then: majorised coordinate-descent sweeps, which always decrease `P`.
+//! 6. Stop as not converged, with the code of the smallest violation, where rounds lead nowhere or a path is the shorter way
+//!    (module `progress`).
 //!
 //! A solution is then computed anew from its sorted support, signs and (Huber) outliers, with a fresh factor, so that
 //! codes do not depend on the way they were reached (for powers: up to rounding). Cost per round `2 k d + s^2 d + s^3/3`;
@@ -17,6 +19,7 @@
 
 mod settle;
 mod sweeps;
+mod progress;
 mod line_search;
 mod exact_line;
 mod newton;
@@ -31,6 +34,8 @@ use crate::samples::Sample;
 use exact_line::Event;
 use newton::System;
 use point::Point;
+use progress::Progress;
+pub(crate) use progress::has_path;
 use wide::Wide;
 
 /// How far one sample's code is solved, and by which method.
@@ -40,7 +45,8 @@ pub struct CoderOptions {
     /// to about `1e-16 a (|x| + a |c|_1) / regularization`, `a` the largest norm of an atom: tolerances below that are
     /// reached by luck or not at all.
     pub tolerance: f64,
-    /// Largest number of rounds per sample before "not converged"; at least 1, default 1000.
+    /// Largest number of rounds per sample before "not converged"; at least 1, default 1000. Solves that no longer get
+    /// anywhere end sooner, and slow ones are left to homotopy.
     pub max_iterations: usize,
     /// Which code is meant, and how it is found; default `active_set`.
     pub method: Method,
@@ -115,6 +121,9 @@ pub struct Workspace {
     kept: Vec<usize>,
     /// The code reached before it is settled.
     reached: Vec<(usize, f64)>,
+    progress: Progress,
+    /// Whether no homotopy follows.
+    alone: bool,
     /// Whether the last Hessian was singular.
     flat: bool,
     /// The violation's unit.
@@ -132,8 +141,32 @@ impl Workspace {
         self.code[j]
     }
 
-    /// Solves one sample to `options`, from the given code (pairs of atom and coefficient; none: from zero).
+    /// Solves one sample to `options`, from the given code (pairs of atom and coefficient; none: from zero). A slow solve
+    /// that homotopy can finish is given up: [`crate::coder::encode`] does so.
     pub fn solve(
+        &mut self,
+        problem: &Problem,
+        sample: &Sample,
+        start: impl Iterator<Item = (usize, f64)>,
+        options: CoderOptions,
+    ) -> SampleOutcome {
+        self.alone = false;
+        self.solve_observed(problem, sample, start, options)
+    }
+
+    /// [`Workspace::solve`] where no homotopy follows: slow solves go on.
+    pub fn solve_alone(
+        &mut self,
+        problem: &Problem,
+        sample: &Sample,
+        start: impl Iterator<Item = (usize, f64)>,
+        options: CoderOptions,
+    ) -> SampleOutcome {
+        self.alone = true;
+        self.solve_observed(problem, sample, start, options)
+    }
+
+    fn solve_observed(
         &mut self,
         problem: &Problem,
         sample: &Sample,
@@ -192,15 +225,21 @@ impl Workspace {
                 violation = self.settle(problem, violation, options.tolerance);
                 return self.outcome(problem, true, violation);
             }
-            if violation.is_nan() || round == options.max_iterations {
+            if violation.is_nan() {
+                break;
+            }
+            self.note_progress(problem, round, violation);
+            if self.gives_up(problem, round, options) {
                 break;
             }
             let moved = self.newton_round(problem);
             if !moved || round == next_sweep {
                 self.sweeps(problem);
+                self.progress.note_sweep(round);
                 next_sweep = next_sweep.max(2 * round);
             }
         }
+        violation = self.return_to_best(problem, violation);
         self.outcome(problem, false, violation)
     }
 
@@ -225,6 +264,8 @@ impl Workspace {
         start.for_each(|(j, c)| self.code[j] = allowed(c));
         self.collect_support();
         self.current = false;
+        self.flat = false;
+        self.progress.start();
     }
 
     /// A start that is worse than the code 0 only costs rounds, or leads out of the range of numbers.

@@ -1,6 +1,6 @@
 //! The code of one sample by any method but the active set, and homotopy where the active set did not arrive.
 
-use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
+use crate::active_set::{CoderOptions, SampleOutcome, Workspace, has_path};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::coordinate_descent::descend;
@@ -113,8 +113,8 @@ fn constraint_violation(
     if miss == 0.0 { 0.0 } else { miss / unit }
 }
 
-/// A block of the active set with the samples it left unsolved tried by homotopy, whose code the active set then certifies
-/// and settles; kept where it is better. Needs the squared or Huber's loss, and kinks. Cost: a path for each of them.
+/// A block of the active set with the samples it left unsolved tried by homotopy, from whose code the active set goes on;
+/// kept where it is better. Needs the squared or Huber's loss, and kinks. Cost: a path for each of them, and a solve.
 pub(crate) fn rescue(
     (homotopy, workspace): &mut (Homotopy, Workspace),
     problem: &Problem,
@@ -123,8 +123,7 @@ pub(crate) fn rescue(
     range: Range<usize>,
     mut block: Block,
 ) -> Block {
-    let quadratic = Quadratic::of(problem).is_some() && !problem.lower.is_smooth();
-    if !quadratic || block.outcomes.iter().all(|outcome| outcome.converged) {
+    if !has_path(problem) || block.outcomes.iter().all(|outcome| outcome.converged) {
         return block;
     }
     let (mut codes, mut sample) = (Codes::new(problem.n_components()), Sample::default());
@@ -153,7 +152,8 @@ pub(crate) fn rescue(
     Block { codes, ..block }
 }
 
-/// A better code than one of the violation `reached`, if homotopy finds it.
+/// A better code than one of the violation `reached`, if homotopy leads to it: also a path that was cut short ends at a
+/// start for the active set.
 fn rescue_sample(
     homotopy: &mut Homotopy,
     workspace: &mut Workspace,
@@ -164,18 +164,19 @@ fn rescue_sample(
 ) -> Option<Solved> {
     let quadratic = Quadratic::of(problem).expect("checked for the block");
     let stop = Stop::Multiplier(quadratic.target());
-    if !homotopy.run(&quadratic, sample, stop, options.max_iterations, &mut |_| {}) {
-        return None;
-    }
+    homotopy.run(&quadratic, sample, stop, options.max_iterations, &mut |_| {});
     let found = homotopy.code(problem.n_components());
     let whole = Sample { values: sample.to_vec(), missing: Vec::new() };
-    let outcome = workspace.solve(problem, &whole, found.iter().copied(), options);
-    if outcome.converged {
-        let support = workspace.support().iter();
-        return Some((support.map(|&j| (j, workspace.coefficient(j))).collect(), outcome));
+    let outcome = workspace.solve_alone(problem, &whole, found.iter().copied(), options);
+    if !outcome.converged {
+        // The end of the path, measured from a residual of its own, may be within the tolerance already.
+        let lambda = problem.lower.regularization;
+        let units = (lambda, unit(problem, sample, lambda));
+        let end = certify(problem, sample, &found, units, options.tolerance);
+        if end.violation < outcome.violation.min(reached) {
+            return Some((found, end));
+        }
     }
-    let lambda = problem.lower.regularization;
-    let outcome =
-        certify(problem, sample, &found, (lambda, unit(problem, sample, lambda)), options.tolerance);
-    (outcome.violation < reached).then_some((found, outcome))
+    let code = || workspace.support().iter().map(|&j| (j, workspace.coefficient(j))).collect();
+    (outcome.converged || outcome.violation < reached).then(|| (code(), outcome))
 }

@@ -45,12 +45,10 @@ impl Workspace {
             self.collect_support();
             return settled;
         }
-        self.support.iter().for_each(|&j| self.code[j] = 0.0);
-        self.reached.iter().for_each(|&(j, c)| self.code[j] = c);
-        self.current = false;
-        self.collect_support();
-        self.refresh(problem);
-        self.violation(problem)
+        let reached = std::mem::take(&mut self.reached);
+        let violation = self.return_to(problem, &reached);
+        self.reached = reached;
+        violation
     }
 
     /// `H c_S = D_S^T (W x + (I - W) phi'(r)) - lambda s`: exact for losses that are quadratic in pieces.
