@@ -49,6 +49,7 @@ pub fn remedy(method: Method) -> &'static str {
             "raise coding.max_iterations, or the error where it is below that of least squares"
         }
         Method::Omp { .. } => "raise the error, which is below that of least squares, or add n_nonzero",
+        Method::ActiveSet => "raise coding.max_iterations or coding.tolerance, or add a ridge",
         _ => "raise coding.max_iterations",
     }
 }
