@@ -17,7 +17,7 @@ use crate::error::{Error, InvalidOption};
 use crate::loss::Loss;
 use crate::samples::Sample;
 use faer::MatRef;
-use gram::gram;
+pub(crate) use gram::fill_gram;
 use linalg::columns::{column, dot, norm};
 use linalg::simd::{Isa, padded};
 pub(crate) use products::All;
@@ -260,7 +260,9 @@ impl Problem {
         let kept = self.gram.as_ref().filter(|_| fits)?;
         if kept.get().is_none() {
             // Formed outside the lock: threads at work on it may meet another caller of this.
-            let gram = gram(&self.atoms, self.rows(), self.n_components);
+            let k = self.n_components;
+            let mut gram = vec![0.0; k * k];
+            fill_gram(&mut gram, k, self.dictionary());
             kept.get_or_init(|| gram);
         }
         kept.get().map(Vec::as_slice)

@@ -46,7 +46,11 @@ fn codes_that_do_not_converge() {
     let (lab, demanded) = run("huber", &sets);
     assert_eq!(demanded.code, Some(3));
     assert!(demanded.stderr.starts_with("warning: coding: "), "{}", demanded.stderr);
-    assert!(demanded.stderr.ends_with("): raise coding.max_iterations or coding.tolerance, or add a ridge\n"), "{}", demanded.stderr);
+    assert!(
+        demanded.stderr.ends_with("): raise coding.max_iterations or coding.tolerance, or add a ridge\n"),
+        "{}",
+        demanded.stderr
+    );
     assert_eq!(lab.read("out").names().len(), 7);
     assert!(lab.read("out").number("/coding/not_converged") > 0.0);
     let (_, tolerated) = run("huber", &sets[..1]);

@@ -3,11 +3,9 @@
 //! Weights of the l1 norm go to the atoms: with `d_j / w_j`, `w_j c_j` and `ridge / w_j^2` in place of `d_j`, `c_j` and
 //! `ridge` all weights are 1. A number of the weighted problem's KKT conditions is `w_j` times that of this one.
 
-use crate::lower::Problem;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use crate::lower::{Problem, fill_gram};
+use faer::MatRef;
 use linalg::simd::{Aligned, CHUNK, Isa, padded};
-use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -16,8 +14,6 @@ const MOST_ATOMS: usize = 4096;
 /// Largest number of atoms for which it is formed in `f64` as well (2 MiB): beyond, fetching its entries costs what they
 /// save.
 const MOST_EXACT: usize = 512;
-/// Rows of the Gram matrix that one thread forms at a time.
-const GRAM_BLOCK: usize = 256;
 /// Range of atom norms within which single precision is safe.
 const NORMS: Range<f64> = 1e-6..1e6;
 
@@ -92,12 +88,13 @@ impl<'a> GramDictionary<'a> {
         let in_range = (0..k).all(|j| in_range(self.problem.norm(j)));
         let gram_of_all = if k <= MOST_EXACT && in_range { self.problem.gram() } else { None };
         self.exact = gram_of_all.map(|gram| self.exact_gram(gram));
+        self.gram = Aligned::zeros(k * columns);
         if let Some(exact) = &self.exact {
-            self.gram = Aligned::zeros(k * columns);
             let rows = self.gram.chunks_exact_mut(columns).zip(exact.chunks_exact(k.max(1)));
             rows.for_each(|(to, row)| to.iter_mut().zip(row).for_each(|(to, entry)| *to = *entry as f32));
         } else {
-            self.gram = gram(&self.narrow, columns, k);
+            let transposed = MatRef::from_column_major_slice(&self.narrow, columns, self.n_features);
+            fill_gram(&mut self.gram, columns, transposed.subrows(0, k).transpose());
             for j in 0..k {
                 self.gram[j * columns + j] += self.ridge(j) as f32;
             }
@@ -162,24 +159,6 @@ impl<'a> GramDictionary<'a> {
         let columns = padded(self.n_components);
         &self.gram[j * columns..(j + 1) * columns]
     }
-}
-
-/// `D^T D` of `k` atoms, row by row; `columns` is `k` padded.
-fn gram(narrow: &[f32], columns: usize, k: usize) -> Aligned<f32> {
-    let mut gram = Aligned::zeros(k * columns);
-    let all = MatRef::from_column_major_slice(narrow, columns, narrow.len() / columns.max(1));
-    gram.par_chunks_mut((columns * GRAM_BLOCK).max(1)).enumerate().for_each(|(block, rows)| {
-        let n = rows.len() / columns;
-        matmul(
-            MatMut::from_column_major_slice_mut(rows, columns, n),
-            Accum::Replace,
-            all,
-            all.transpose().subcols(block * GRAM_BLOCK, n),
-            1.0,
-            Par::Seq,
-        );
-    });
-    gram
 }
 
 /// The penalty in the unit of one scaled sample.
