@@ -71,6 +71,15 @@ impl CoderOptions {
     }
 }
 
+/// What follows a solve that does not converge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// Nothing: slow solves go on.
+    None,
+    /// Homotopy, as in [`crate::coder::encode`].
+    Homotopy,
+}
+
 /// What a solve reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleOutcome {
@@ -122,8 +131,6 @@ pub struct Workspace {
     /// The code reached before it is settled.
     reached: Vec<(usize, f64)>,
     progress: Progress,
-    /// Whether no homotopy follows.
-    alone: bool,
     /// Whether the last Hessian was singular.
     flat: bool,
     /// The violation's unit.
@@ -141,44 +148,28 @@ impl Workspace {
         self.code[j]
     }
 
-    /// Solves one sample to `options`, from the given code (pairs of atom and coefficient; none: from zero). A slow solve
-    /// that homotopy can finish is given up: [`crate::coder::encode`] does so.
+    /// Solves one sample to `options`, from the given code (pairs of atom and coefficient; none: from zero). Where homotopy
+    /// follows and can finish the solve, a slow one is given up.
     pub fn solve(
         &mut self,
         problem: &Problem,
         sample: &Sample,
         start: impl Iterator<Item = (usize, f64)>,
         options: CoderOptions,
-    ) -> SampleOutcome {
-        self.alone = false;
-        self.solve_observed(problem, sample, start, options)
-    }
-
-    /// [`Workspace::solve`] where no homotopy follows: slow solves go on.
-    pub fn solve_alone(
-        &mut self,
-        problem: &Problem,
-        sample: &Sample,
-        start: impl Iterator<Item = (usize, f64)>,
-        options: CoderOptions,
-    ) -> SampleOutcome {
-        self.alone = true;
-        self.solve_observed(problem, sample, start, options)
-    }
-
-    fn solve_observed(
-        &mut self,
-        problem: &Problem,
-        sample: &Sample,
-        start: impl Iterator<Item = (usize, f64)>,
-        options: CoderOptions,
+        fallback: Fallback,
     ) -> SampleOutcome {
         if sample.missing.is_empty() {
-            return self.solve_scaled(problem, &sample.values, start, options);
+            return self.solve_scaled(problem, &sample.values, start, options, fallback);
         }
         // With nothing observed only the penalty is left: zero.
         let start = start.filter(|_| sample.missing.len() < sample.values.len());
-        self.solve_scaled(&problem.observed(sample), &sample.observed(&sample.values), start, options)
+        self.solve_scaled(
+            &problem.observed(sample),
+            &sample.observed(&sample.values),
+            start,
+            options,
+            fallback,
+        )
     }
 
     /// Huge and tiny samples, whose loss would leave the range of numbers, are divided by a power of two first.
@@ -188,9 +179,10 @@ impl Workspace {
         sample: &[f64],
         start: impl Iterator<Item = (usize, f64)>,
         options: CoderOptions,
+        fallback: Fallback,
     ) -> SampleOutcome {
         let Some(exponent) = extreme_exponent(problem.lower.loss, sample) else {
-            return self.solve_complete(problem, sample, start, options);
+            return self.solve_complete(problem, sample, start, options, fallback);
         };
         let scale = exponent.exp2();
         let scaled: Vec<f64> = sample.iter().map(|x| x / scale).collect();
@@ -198,7 +190,7 @@ impl Workspace {
         let lower = problem.lower.divided(exponent);
         let mut scaled_problem = problem.clone();
         scaled_problem.lower = lower;
-        let mut outcome = self.solve_complete(&scaled_problem, &scaled, start, options);
+        let mut outcome = self.solve_complete(&scaled_problem, &scaled, start, options, fallback);
         self.support.iter().for_each(|&j| self.code[j] *= scale);
         if lower.regularization == 0.0 && problem.lower.regularization > 0.0 {
             // Too small beside the sample for a violation relative to it.
@@ -213,6 +205,7 @@ impl Workspace {
         sample: &[f64],
         start: impl Iterator<Item = (usize, f64)>,
         options: CoderOptions,
+        fallback: Fallback,
     ) -> SampleOutcome {
         self.reset(problem, sample, start);
         self.forget_bad_start(problem);
@@ -229,7 +222,7 @@ impl Workspace {
                 break;
             }
             self.note_progress(problem, round, violation);
-            if self.gives_up(problem, round, options) {
+            if self.gives_up(problem, round, options, fallback) {
                 break;
             }
             let moved = self.newton_round(problem);

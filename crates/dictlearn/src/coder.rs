@@ -7,7 +7,7 @@
 //! and cost. What either leaves unsolved under the squared or the Huber loss is tried by [`crate::homotopy`].
 //! Other methods, and other problems than the lower level, are the options' [`Method`].
 
-use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
+use crate::active_set::{CoderOptions, Fallback, SampleOutcome, Workspace};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::error::Error;
@@ -88,7 +88,7 @@ pub(crate) fn encode_checked(
         None if active_set => in_blocks((n, k), BLOCK, Default::default, |(workspace, spare), range| {
             let workspace: &mut Workspace = workspace;
             let block = one_by_one(problem, samples, start, range.clone(), |sample, start, codes| {
-                let outcome = workspace.solve(problem, sample, start.iter(), options);
+                let outcome = workspace.solve(problem, sample, start.iter(), options, Fallback::Homotopy);
                 codes.push_iter(workspace.support().iter().map(|&j| (j, workspace.coefficient(j))));
                 outcome
             });

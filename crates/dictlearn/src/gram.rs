@@ -32,7 +32,7 @@ mod lanes;
 mod dictionary;
 mod vectors;
 
-use crate::active_set::{CoderOptions, SampleOutcome, Workspace};
+use crate::active_set::{CoderOptions, Fallback, SampleOutcome, Workspace};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::margins::{Earlier, Margins, Warm};
@@ -257,7 +257,13 @@ impl BlockWorkspace {
                     } else {
                         let start =
                             warm.codes.map_or(Code { support: &[], values: &[] }, |codes| codes.row(i));
-                        self.general.solve(dictionary.problem, &self.loaded, start.iter(), options)
+                        self.general.solve(
+                            dictionary.problem,
+                            &self.loaded,
+                            start.iter(),
+                            options,
+                            Fallback::Homotopy,
+                        )
                     }
                 }
             };
@@ -291,7 +297,8 @@ impl BlockWorkspace {
         let limited = CoderOptions { max_iterations, ..options };
         dictionary.unweigh(&sample.settled.support, &mut sample.settled.values);
         let code = sample.settled.code(sample.exponent);
-        let mut outcome = self.general.solve(dictionary.problem, &self.loaded, code, limited);
+        let mut outcome =
+            self.general.solve(dictionary.problem, &self.loaded, code, limited, Fallback::Homotopy);
         if !outcome.converged {
             return outcome;
         }

@@ -268,6 +268,11 @@ impl Problem {
         kept.get().map(Vec::as_slice)
     }
 
+    /// The same problem without the memory of its Gram matrix, which is not formed again.
+    pub(crate) fn without_gram(self) -> Self {
+        Self { gram: None, ..self }
+    }
+
     /// `|d_j|`.
     pub(crate) fn norm(&self, j: usize) -> f64 {
         self.norms.get(j).copied().unwrap_or(0.0)

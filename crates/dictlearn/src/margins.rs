@@ -8,14 +8,15 @@
 //! atom of the list, in place of `2 k d`. Memory: some 20 numbers a sample.
 
 use crate::codes::Codes;
+use crate::loss::Loss;
 use crate::lower::Problem;
 
 /// Entries of a dictionary from which margins save more than they cost: measured on patches, 64 to 4096 atoms.
 const PAYING: usize = 1 << 16;
 
-/// Whether margins are worth their while.
+/// Whether margins are worth their while: the block coder alone has them.
 pub(crate) fn pay(problem: &Problem) -> bool {
-    problem.n_features() * problem.n_components() >= PAYING
+    problem.lower.loss == Loss::Squared && problem.n_features() * problem.n_components() >= PAYING
 }
 
 /// Margins of many samples.
@@ -91,7 +92,6 @@ mod tests {
     use super::*;
     use crate::active_set::CoderOptions;
     use crate::coder::{Coded, encode_checked};
-    use crate::loss::Loss;
     use crate::lower::LowerLevel;
     use faer::MatRef;
 
@@ -179,7 +179,8 @@ mod tests {
             let warm = Warm { codes: Some(&coded.codes), earlier, note: true };
             let (found, _) = code(&now, &samples, warm);
             let (plain, _) = code(&now, &samples, Warm::default());
-            assert_eq!(found == plain, same);
+            // Bounds on the gap may differ, warm and cold, by what is rounding.
+            assert_eq!(found.codes == plain.codes, same);
         }
     }
 }

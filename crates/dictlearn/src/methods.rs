@@ -1,6 +1,6 @@
 //! The code of one sample by any method but the active set, and homotopy where the active set did not arrive.
 
-use crate::active_set::{CoderOptions, SampleOutcome, Workspace, has_path};
+use crate::active_set::{CoderOptions, Fallback, SampleOutcome, Workspace, has_path};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::coordinate_descent::descend;
@@ -167,7 +167,7 @@ fn rescue_sample(
     homotopy.run(&quadratic, sample, stop, options.max_iterations, &mut |_| {});
     let found = homotopy.code(problem.n_components());
     let whole = Sample { values: sample.to_vec(), missing: Vec::new() };
-    let outcome = workspace.solve_alone(problem, &whole, found.iter().copied(), options);
+    let outcome = workspace.solve(problem, &whole, found.iter().copied(), options, Fallback::None);
     if !outcome.converged {
         // The end of the path, measured from a residual of its own, may be within the tolerance already.
         let lambda = problem.lower.regularization;

@@ -104,15 +104,14 @@ struct Start {
 }
 
 impl Start {
-    /// The codes, where the dictionary is near enough for them to help: beyond, a support has to be taken down again
-    /// before it grows. Codes do not depend on it.
-    fn warm(&self, now: &Problem) -> Option<Warm<'_>> {
+    /// Where the next coding begins, if the dictionary is near enough for that to help: beyond, a support has to be taken
+    /// down again before it grows. Codes do not depend on it.
+    fn warm(&self, now: &Problem, note: bool) -> Option<Warm<'_>> {
         let nearest = if now.lower.loss == Loss::Squared { WARM_SQUARED } else { WARM_OTHERS };
         let atoms = || (0..now.n_components()).map(|j| (self.problem.atom(j), now.atom(j)));
         let moved: f64 = atoms().flat_map(|(a, b)| a.iter().zip(b)).map(|(a, b)| (a - b) * (a - b)).sum();
         let energy: f64 = atoms().map(|(_, b)| dot(b, b)).sum();
         let near = moved <= nearest * nearest * energy;
-        let note = margins::pay(now);
         let earlier = || note.then(|| Earlier::new(&self.problem, &self.margins, now));
         near.then(|| Warm { codes: Some(&self.codes), earlier: earlier(), note })
     }
@@ -193,7 +192,7 @@ impl<'a> UpperObjective<'a> {
         }
         let (TrainingData { samples, labels, weights }, scale) = self.view();
         let note = self.batch.is_none() && margins::pay(&problem);
-        let warm = self.start.as_ref().and_then(|start| start.warm(&problem));
+        let warm = self.start.as_ref().and_then(|start| start.warm(&problem, note));
         let warm = warm.unwrap_or(Warm { note, ..Warm::default() });
         let (coded, margins) = encode_checked(&problem, samples, warm, self.coder);
         let parts = Parts { problem: &problem, samples, codes: &coded.codes, weights, scale };
@@ -214,7 +213,7 @@ impl<'a> UpperObjective<'a> {
         };
         let explained_variance = 1.0 - residual_energy(&problem, samples, &coded.codes) / energy;
         if self.batch.is_none() {
-            self.start = Some(Start { codes: coded.codes.clone(), problem, margins });
+            self.start = Some(Start { codes: coded.codes.clone(), problem: problem.without_gram(), margins });
         }
         self.last = Some(Evaluation { coded, rank_deficient, explained_variance });
         value

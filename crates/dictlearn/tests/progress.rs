@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Instance, coherent, lasso};
-use dictlearn::active_set::{CoderOptions, SampleOutcome, Workspace};
+use dictlearn::active_set::{CoderOptions, Fallback, SampleOutcome, Workspace};
 use dictlearn::loss::Loss;
 use dictlearn::lower::LowerLevel;
 use dictlearn::samples::Sample;
@@ -46,7 +46,7 @@ fn solve(
 ) -> (SampleOutcome, Vec<f64>) {
     let sample = Sample { values: instance.sample(i).to_vec(), missing: Vec::new() };
     let (problem, mut workspace) = (instance.problem(lower), Workspace::default());
-    let outcome = workspace.solve_alone(&problem, &sample, std::iter::empty(), options);
+    let outcome = workspace.solve(&problem, &sample, std::iter::empty(), options, Fallback::None);
     let mut code = vec![0.0; instance.k];
     workspace.support().iter().for_each(|&j| code[j] = workspace.coefficient(j));
     (outcome, code)
@@ -119,7 +119,9 @@ fn slow_solves_are_left_to_homotopy() {
         let mut left = 0;
         for i in 0..instance.n() {
             let sample = Sample { values: instance.sample(i).to_vec(), missing: Vec::new() };
-            let given_up = !workspace.solve(&problem, &sample, std::iter::empty(), options).converged;
+            let none = std::iter::empty();
+            let handed_over = workspace.solve(&problem, &sample, none, options, Fallback::Homotopy);
+            let given_up = !handed_over.converged;
             let (outcome, code) = solve(&instance, lower, i, options);
             if given_up && outcome.converged {
                 left += 1;

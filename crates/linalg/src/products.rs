@@ -1,33 +1,8 @@
-//! Matrix products: Gram matrices of a dictionary and correlations of atoms with samples.
-//!
-//! `gram(D) = D^T D` (`k x k` for a `d x k` dictionary) costs `k^2 d` multiply-adds' worth half of a product, since
-//! only the lower triangle is computed and then mirrored. One thread: blocks of columns are the caller's to spread.
+//! Matrix products: correlations of atoms with samples or with each other. One thread: blocks of columns are the caller's to
+//! spread.
 
-use faer::linalg::matmul::{matmul, triangular};
-use faer::{Accum, Mat, MatMut, MatRef, Par};
-
-/// `D^T D`, exactly symmetric.
-pub fn gram(dictionary: MatRef<'_, f64>) -> Mat<f64> {
-    let k = dictionary.ncols();
-    let mut out = Mat::zeros(k, k);
-    triangular::matmul(
-        out.as_mut(),
-        triangular::BlockStructure::TriangularLower,
-        Accum::Replace,
-        dictionary.transpose(),
-        triangular::BlockStructure::Rectangular,
-        dictionary,
-        triangular::BlockStructure::Rectangular,
-        1.0,
-        Par::Seq,
-    );
-    for j in 0..k {
-        for i in j + 1..k {
-            out[(j, i)] = out[(i, j)];
-        }
-    }
-    out
-}
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 
 /// `out = A^T B`.
 ///
@@ -42,22 +17,27 @@ pub fn transpose_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_,
     matmul(out, Accum::Replace, a.transpose(), b, 1.0, Par::Seq);
 }
 
+/// `D^T D`.
+#[cfg(test)]
+pub(crate) fn gram(dictionary: MatRef<'_, f64>) -> faer::Mat<f64> {
+    let mut out = faer::Mat::zeros(dictionary.ncols(), dictionary.ncols());
+    transpose_product(out.as_mut(), dictionary, dictionary);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::{column, dot};
 
     #[test]
-    fn gram_is_symmetric_and_agrees_with_the_product() {
-        let values = testkit::normal_matrix(7, 5, 3);
-        let d = MatRef::from_column_major_slice(&values, 7, 5);
-        let g = gram(d);
-        let mut full = Mat::zeros(5, 5);
-        transpose_product(full.as_mut(), d, d);
-        for j in 0..5 {
-            for i in 0..5 {
-                assert_eq!(g[(i, j)], g[(j, i)]);
-                testkit::assert_close(g[(i, j)], full[(i, j)], 1e-14, 1e-14);
-            }
+    fn entries_are_products_of_columns() {
+        let (a, b) = (testkit::normal_matrix(7, 5, 3), testkit::normal_matrix(7, 4, 4));
+        let (a, b) = (MatRef::from_column_major_slice(&a, 7, 5), MatRef::from_column_major_slice(&b, 7, 4));
+        let mut out = faer::Mat::zeros(5, 4);
+        transpose_product(out.as_mut(), a, b);
+        for (i, j) in (0..5).flat_map(|i| (0..4).map(move |j| (i, j))) {
+            testkit::assert_close(out[(i, j)], dot(column(a, i), column(b, j)), 1e-14, 1e-14);
         }
     }
 }

@@ -14,7 +14,7 @@
 //! slow: the path is shorter. Large supports need about `d/16` rounds to grow. Cost `s` a round.
 //! What is returned is the code of the smallest violation, not the last one.
 
-use super::{CoderOptions, Workspace};
+use super::{CoderOptions, Fallback, Workspace};
 use crate::loss::Loss;
 use crate::lower::Problem;
 
@@ -105,11 +105,19 @@ pub(crate) fn has_path(problem: &Problem) -> bool {
 impl Workspace {
     /// Whether the solve ends with this round.
     #[inline(never)]
-    pub(super) fn gives_up(&self, problem: &Problem, round: usize, options: CoderOptions) -> bool {
+    pub(super) fn gives_up(
+        &self,
+        problem: &Problem,
+        round: usize,
+        options: CoderOptions,
+        fallback: Fallback,
+    ) -> bool {
         let (d, tolerance) = (problem.n_features(), options.tolerance);
         round == options.max_iterations
             || self.progress.is_stuck(round, problem.lower.is_smooth(), tolerance)
-            || (!self.alone && has_path(problem) && self.progress.is_slow(round, d, tolerance))
+            || (fallback == Fallback::Homotopy
+                && has_path(problem)
+                && self.progress.is_slow(round, d, tolerance))
     }
 
     /// Notes the code of a round, whose point is at hand. Not inlined, which would slow the loop of ordinary samples by 3 %.
