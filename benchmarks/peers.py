@@ -1,7 +1,7 @@
 """Ours against the peers on the same arrays: `cargo xtask bench --peers` starts this file and writes RESULTS.md.
 
-peers.py PROGRAM CACHE RESULTS [CASE ..]: PROGRAM is the built example code_arrays, CACHE a folder for arrays, RESULTS the
-file to write; with names of cases only those are measured. Every pair of runs is ours, then theirs; ratios are
+peers.py PROGRAM CLOCKS CACHE RESULTS [CASE ..]: PROGRAM is the built example code_arrays, CLOCKS the same with the feature
+`phases`, CACHE a folder for arrays, RESULTS the file to write; with names of cases only those are measured. Every pair of runs is ours, then theirs; ratios are
 theirs / ours, pair by pair.
 """
 
@@ -29,8 +29,9 @@ PACKAGES = ["spams-bin", "scikit-learn", "skglm", "jax", "jaxlib", "jaxopt", "nu
 class Bench:
     """Where things are, and the rows measured so far."""
 
-    def __init__(self, program, cache):
-        self.program, self.cache, self.rows, self.isa = program, arrays.Cache(cache), [], None
+    def __init__(self, program, with_clocks, cache):
+        self.program, self.with_clocks, self.cache = program, with_clocks, arrays.Cache(cache)
+        self.rows, self.phases, self.isa = [], [], None
 
     def patches(self, n, side):
         name = f"patches_{side}x{side}_{n}"
@@ -55,6 +56,14 @@ class Bench:
         self.rows.append(report.Row(title, names, len(samples), seconds, kkt, support, bar))
         ours.close(), theirs.close()
 
+    def add_phases(self, title, n, lower, samples, atoms, **options):
+        """Where our time goes."""
+        files = self.cache.path(samples), self.cache.path(atoms)
+        side = sides.Ours(self.with_clocks, *files, lower, **options)
+        seconds, phases = sides.phases(side)
+        self.phases.append(report.Phases(title, n, seconds, phases))
+        side.close()
+
 
 def spams_lasso(samples, atoms, lower):
     import spams
@@ -70,6 +79,7 @@ def against_spams(bench, n, side, k, regularization, bar, iterations=200, **opti
     ours, theirs = bench.ours(name, dictionary, lower, **options), spams_lasso(samples, atoms, lower)
     title = f"k={k}, d={side * side}, regularization {regularization:g}" + "".join(f", {v}" for v in options.values())
     bench.add(title, lower, samples, atoms, ours, theirs, ("ours", "SPAMS"), bar)
+    bench.add_phases(title, n, lower, name, dictionary, **options)
 
 
 def two_of_ours(bench, label, names, bar, first, second):
@@ -211,12 +221,12 @@ def with_best_core_type():
     return subprocess.run([sys.executable, __file__, *sys.argv[1:]], env=environment).returncode
 
 
-def main(program, cache, results, *wanted):
+def main(program, with_clocks, cache, results, *wanted):
     unknown = set(wanted) - set(CASES)
     if unknown:
         sys.exit(f"unknown cases {sorted(unknown)}: accepted are {', '.join(CASES)}")
     warnings.filterwarnings("ignore")
-    bench, left_out = Bench(program, cache), []
+    bench, left_out = Bench(program, with_clocks, cache), []
     for name in wanted or CASES:
         print(f"{name} ..", flush=True)
         try:
@@ -227,7 +237,8 @@ def main(program, cache, results, *wanted):
             left_out.append((name, f"{type(error).__name__}: {error}"))
     versions = {package: importlib.metadata.version(package) for package in PACKAGES}
     versions["Python"] = platform.python_version()
-    Path(results).write_text(report.text(bench.rows, left_out, versions, bench.isa, datetime.date.today()))
+    tables = bench.rows, bench.phases
+    Path(results).write_text(report.text(*tables, left_out, versions, bench.isa, datetime.date.today()))
 
 
 if __name__ == "__main__":

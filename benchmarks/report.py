@@ -37,6 +37,41 @@ class Row:
         return "| " + " | ".join(cells) + " |"
 
 
+@dataclass
+class Phases:
+    """Seconds of a run of ours on n samples, and of each phase."""
+
+    title: str
+    n: int
+    seconds: float
+    phases: dict
+
+    def line(self):
+        rest = self.seconds - sum(self.phases.values())
+        micro = [f"{1e6 * seconds / self.n:.2f}" for seconds in [*self.phases.values(), rest, self.seconds]]
+        return "| " + " | ".join([self.title, *micro, f"{self.seconds / self.phases['product']:.1f}"]) + " |"
+
+
+PHASES = """
+## Where our time goes
+
+Microseconds a sample, one thread, clocks read between the phases of each block (feature `phases`), medians of {runs} runs.
+*Product* is the floor that any exact coder pays: the correlations of all atoms, by one `f32` product a block. *Rest* is
+the preparation of the dictionary (its Gram matrix) and the joining of the blocks.
+
+| case | {names} | rest | sum | sum / product |
+|---|{dashes}---|---|---|
+"""
+
+
+def phases(rows):
+    if not rows:
+        return ""
+    names = list(rows[0].phases)
+    head = PHASES.format(runs=sides.PAIRS, names=" | ".join(names), dashes="---|" * len(names))
+    return head + "".join(row.line() + "\n" for row in rows)
+
+
 def machine():
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     fields = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
@@ -59,7 +94,7 @@ TABLE = (
 )
 
 
-def text(rows, left_out, versions, isa, date):
+def text(rows, phase_rows, left_out, versions, isa, date):
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     head = f"""# Measured: ours against the peers
 
@@ -80,4 +115,4 @@ elastic_penalty .1, both sides on one processor; the default of jax is f32.
 
 """
     missing = "".join(f"\nLeft out: {name} ({reason}).\n" for name, reason in left_out)
-    return head + TABLE + "".join(row.line() + "\n" for row in rows) + missing
+    return head + TABLE + "".join(row.line() + "\n" for row in rows) + missing + phases(phase_rows)

@@ -96,6 +96,16 @@ def in_turn(ours, theirs, pairs=PAIRS):
     return [(ours.run(), theirs.run()) for _ in range(pairs)]
 
 
+def phases(ours, runs=PAIRS):
+    """Medians over runs after a warm-up: seconds of a run, and of each phase."""
+    ours.run()
+    answers = [ours.ask("run") for _ in range(runs)]
+    names = answers[0]["phases"]
+    if any(min(a["phases"].values()) <= 0 or sum(a["phases"].values()) > a["seconds"] for a in answers):
+        raise RuntimeError(f"phases that do not fit into their run: {answers}")
+    return median(a["seconds"] for a in answers), {name: median(a["phases"][name] for a in answers) for name in names}
+
+
 def medians(seconds):
     """Median of ours, of theirs, and median, least and greatest of the ratios theirs / ours pair by pair."""
     ours, theirs = zip(*seconds)

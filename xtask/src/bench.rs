@@ -1,9 +1,10 @@
 //! `cargo xtask bench --peers`: ours against the best existing tools, on the same arrays, in turn.
 //!
-//! Builds the example `code_arrays` with the release profile, makes a Python environment with the versions pinned in
-//! `benchmarks/requirements.txt` in `<target>/bench/venv` (once), and runs `benchmarks/peers.py` in it, which measures,
-//! checks every result with one independent function and writes `benchmarks/RESULTS.md`. The peers run on one thread each;
-//! settings of the caller's environment that would hold back their linear algebra are taken away.
+//! Builds the example `code_arrays` with the release profile, once with the clocks of the feature `phases` and once
+//! without, makes a Python environment with the versions pinned in `benchmarks/requirements.txt` in `<target>/bench/venv`
+//! (once), and runs `benchmarks/peers.py` in it, which measures, checks every result with one independent function and
+//! writes `benchmarks/RESULTS.md`. The peers run on one thread each; settings of the caller's environment that would hold
+//! back their linear algebra are taken away.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,9 +15,9 @@ const HELP: &str = "\
 Usage: cargo xtask bench --peers [CASE ..]
 
 Measures our coder and hypergradients against SPAMS, scikit-learn, skglm and jaxopt on the same
-arrays, A B A B, and writes benchmarks/RESULTS.md; with names of cases it measures only those and
-writes <target>/bench/RESULTS.md instead. Needs python3 with venv, and the network at the first
-time. Takes about ten minutes; leave the machine alone meanwhile.
+arrays, A B A B, and where our time goes, and writes benchmarks/RESULTS.md; with names of cases it
+measures only those and writes <target>/bench/RESULTS.md instead. Needs python3 with venv, and the
+network at the first time. Takes about ten minutes; leave the machine alone meanwhile.
 ";
 
 /// Variables that make OpenBLAS slower than it is by itself.
@@ -36,16 +37,19 @@ pub fn run(arguments: &[&str]) -> Result<(), String> {
         [] => return Err(format!("bench: what is to be measured?\n\n{HELP}")),
         [other, ..] => return Err(format!("bench: unknown argument `{other}`\n\n{HELP}")),
     };
-    let build = ["build", "--release", "--locked", "--package", "dictlearn", "--example", "code_arrays"];
-    checked(Command::new(workspace::cargo()).args(build))?;
-    let built = workspace::target()?;
-    let program = format!("code_arrays{}", std::env::consts::EXE_SUFFIX);
-    let folder = built.join("bench");
+    let target = workspace::target()?;
+    let folder = target.join("bench");
+    let with_clocks = folder.join(format!("with_clocks{}", std::env::consts::EXE_SUFFIX));
+    let program = example(&target, &["--features", "phases"])?;
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::copy(&program, &with_clocks))
+        .map_err(|error| format!("bench: {}: {error}", with_clocks.display()))?;
+    let program = example(&target, &[])?;
     let python = environment(&folder.join("venv"))?;
     let results = if cases.is_empty() { benchmarks() } else { folder.clone() }.join("RESULTS.md");
     let mut command = Command::new(python);
-    command.arg(benchmarks().join("peers.py")).arg(built.join("release").join("examples").join(program));
-    command.arg(folder.join("arrays")).arg(&results).args(cases);
+    command.arg(benchmarks().join("peers.py")).args([program, with_clocks, folder.join("arrays")]);
+    command.arg(&results).args(cases);
     for name in UNSET {
         command.env_remove(name);
     }
@@ -53,6 +57,13 @@ pub fn run(arguments: &[&str]) -> Result<(), String> {
     checked(command.env("PYTHONDONTWRITEBYTECODE", "1"))?;
     println!("written: {}", results.display());
     Ok(())
+}
+
+/// The built example `code_arrays`.
+fn example(target: &Path, features: &[&str]) -> Result<PathBuf, String> {
+    let build = ["build", "--release", "--locked", "--package", "dictlearn", "--example", "code_arrays"];
+    checked(Command::new(workspace::cargo()).args(build).args(features))?;
+    Ok(target.join("release").join("examples").join(format!("code_arrays{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// The folder of the Python part.

@@ -11,8 +11,8 @@
 //! of the dictionary included, reading and writing excluded), and `write FOLDER` writes the last result for an
 //! independent check: `indptr.npy`, `indices.npy`, `values.npy` (rows are samples) and, with `--hypergradient`, the
 //! derivative of the reconstruction error in the atoms, `gradient.npy` (k, d). With `--warm R` every run starts from the
-//! codes of the dictionary whose atoms are moved by R times their norm in random directions. Without arguments, the
-//! example codes made-up samples once.
+//! codes of the dictionary whose atoms are moved by R times their norm in random directions. With the feature `phases`
+//! the seconds of each phase of the block coder follow. Without arguments, the example codes made-up samples once.
 
 use dictlearn::active_set::CoderOptions;
 use dictlearn::certificate::Coded;
@@ -21,6 +21,7 @@ use dictlearn::codes::Codes;
 use dictlearn::hypergradient::{Hypergradient, hypergradient};
 use dictlearn::loss::Loss;
 use dictlearn::lower::{LowerLevel, Problem};
+use dictlearn::phases::{PHASES, take};
 use dictlearn::upper::Reconstruction;
 use faer::MatRef;
 use linalg::columns::norm;
@@ -135,9 +136,23 @@ fn nearby_codes(
 fn report(outcome: &Outcome) -> String {
     let report = &outcome.coded.report;
     format!(
-        r#"{{"seconds": {:e}, "violation": {:e}, "not_converged": {}, "undecided": {}}}"#,
-        outcome.seconds, report.violation, report.not_converged, report.undecided
+        r#"{{"seconds": {:e}, "violation": {:e}, "not_converged": {}, "undecided": {}{}}}"#,
+        outcome.seconds,
+        report.violation,
+        report.not_converged,
+        report.undecided,
+        phases()
     )
+}
+
+/// A further entry of the line: the seconds of each phase since the last report, where clocks are read.
+fn phases() -> String {
+    if !cfg!(feature = "phases") {
+        return String::new();
+    }
+    let pairs =
+        PHASES.iter().zip(take()).map(|(phase, seconds)| format!(r#""{}": {seconds:e}"#, phase.name()));
+    format!(r#", "phases": {{{}}}"#, pairs.collect::<Vec<String>>().join(", "))
 }
 
 /// Writes codes and derivative as arrays.

@@ -36,6 +36,7 @@ use crate::active_set::{CoderOptions, Fallback, SampleOutcome, Workspace};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::margins::{Earlier, Margins, Warm};
+use crate::phases::{Phase, Stopwatch};
 use crate::samples::{self, Samples};
 pub(crate) use dictionary::GramDictionary;
 use dictionary::power_of_two;
@@ -57,8 +58,9 @@ pub(crate) struct BlockWorkspace {
     loaded: samples::Sample,
     samples: Vec<Sample>,
     active: Vec<usize>,
-    /// Samples with a support to settle.
+    /// Samples with a support to grow, then to settle.
     pending: Vec<usize>,
+    watch: Stopwatch,
     residuals: Aligned<f32>,
     correlations: Aligned<f32>,
     growth: Growth,
@@ -79,6 +81,7 @@ impl BlockWorkspace {
         range: Range<usize>,
     ) -> Block {
         let n = range.len();
+        self.watch.start();
         self.samples.resize_with(n.max(self.samples.len()), Sample::default);
         self.active.clear();
         for (slot, i) in range.clone().enumerate() {
@@ -89,15 +92,20 @@ impl BlockWorkspace {
                 self.active.push(slot);
             }
         }
+        self.watch.lap(Phase::Load);
         if let Some(start) = warm.codes {
             self.settle_start(dictionary, start, range.clone());
+            self.watch.lap(Phase::Settle);
             self.rule_out(dictionary, start, warm.earlier, options.tolerance, range.start);
+            self.watch.lap(Phase::Certify);
         }
         while !self.active.is_empty() {
             self.screen(dictionary);
             self.advance(dictionary, options);
         }
-        self.collect(dictionary, samples, warm, options, range)
+        let block = self.collect(dictionary, samples, warm, options, range);
+        self.watch.lap(Phase::Collect);
+        block
     }
 
     /// Settles the supports of earlier codes, where they can be.
@@ -146,6 +154,7 @@ impl BlockWorkspace {
         for (to, &slot) in self.active.iter().enumerate() {
             self.samples[slot].narrow(dictionary, &mut self.residuals[to * d..(to + 1) * d]);
         }
+        self.watch.lap(Phase::Load);
         let n = self.active.len();
         matmul(
             MatMut::from_column_major_slice_mut(&mut self.correlations[..columns * n], columns, n),
@@ -155,24 +164,28 @@ impl BlockWorkspace {
             1.0,
             Par::Seq,
         );
+        self.watch.lap(Phase::Product);
     }
 
     /// Steps 2 to 4 for the samples under way; those that go on stay in `active`.
     fn advance(&mut self, dictionary: &GramDictionary, options: CoderOptions) {
         let columns = padded(dictionary.n_components);
         self.pending.clear();
-        for position in 0..self.active.len() {
-            let slot = self.active[position];
-            self.samples[slot].position = position;
+        for (position, &slot) in self.active.iter().enumerate() {
+            let sample = &mut self.samples[slot];
+            sample.position = position;
             let correlations = &mut self.correlations[position * columns..(position + 1) * columns];
-            let verdict = self.samples[slot].certify(dictionary, correlations, options.tolerance);
-            if matches!(verdict, Verdict::Grow)
-                && self.grow(dictionary, slot, position, options.max_iterations)
-            {
+            if matches!(sample.certify(dictionary, correlations, options.tolerance), Verdict::Grow) {
                 self.pending.push(slot);
             }
         }
+        self.watch.lap(Phase::Certify);
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.retain(|&slot| self.grow(dictionary, slot, options.max_iterations));
+        self.pending = pending;
+        self.watch.lap(Phase::Grow);
         self.settle(dictionary);
+        self.watch.lap(Phase::Settle);
         self.active.clear();
         for &slot in &self.pending {
             let sample = &mut self.samples[slot];
@@ -184,17 +197,13 @@ impl BlockWorkspace {
                 self.active.push(slot);
             }
         }
+        self.watch.lap(Phase::Certify);
     }
 
     /// Step 3; `false` where the general method has to go on. Leaves the last scan in place of the correlations.
-    fn grow(
-        &mut self,
-        dictionary: &GramDictionary,
-        slot: usize,
-        position: usize,
-        max_iterations: usize,
-    ) -> bool {
+    fn grow(&mut self, dictionary: &GramDictionary, slot: usize, max_iterations: usize) -> bool {
         let columns = padded(dictionary.n_components);
+        let position = self.samples[slot].position;
         let correlations = &mut self.correlations[position * columns..(position + 1) * columns];
         let (sample, growth, inverse) = (&mut self.samples[slot], &mut self.growth, &mut self.inverse);
         growth.scans_left = max_iterations.saturating_sub(sample.scans);

@@ -40,6 +40,7 @@
 //! | [`loss`] | losses of a residual entry |
 //! | [`samples`] | samples as they come: `f64`, `f32` or sparse, with missing features |
 //! | [`codes`] | sparse codes in compressed rows |
+//! | [`phases`] | where the time of the block coder goes |
 //! | [`random`] | one seed, independent streams |
 //! | [`error`] | misuse, as values |
 //!
@@ -118,5 +119,6 @@ pub mod lower;
 pub mod loss;
 pub mod samples;
 pub mod codes;
+pub mod phases;
 pub mod random;
 pub mod error;
