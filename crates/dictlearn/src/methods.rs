@@ -114,7 +114,7 @@ fn constraint_violation(
 }
 
 /// A block of the active set with the samples it left unsolved tried by homotopy, from whose code the active set goes on;
-/// kept where it is better. Needs the squared or Huber's loss, and kinks. Cost: a path for each of them, and a solve.
+/// kept where it is better. Where there is a path ([`has_path`]). Cost: a path for each of them, and a solve.
 pub(crate) fn rescue(
     (homotopy, workspace): &mut (Homotopy, Workspace),
     problem: &Problem,

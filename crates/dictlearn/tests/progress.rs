@@ -10,10 +10,15 @@ use dictlearn::samples::Sample;
 
 /// Atoms in pairs that differ by `distance` in every feature.
 fn near_duplicates(distance: f64, seed: u64) -> Instance {
-    let mut instance = Instance::random("near duplicates", 12, 24, 4, seed);
-    for j in 0..12 {
-        let (copy, noise) = (instance.atom(j).to_vec(), testkit::normal_vector(12, seed + 300 + j as u64));
-        let twin = instance.atom_mut(j + 12).iter_mut().zip(copy).zip(noise);
+    twins(12, 24, distance, seed)
+}
+
+/// The same with `d` features and `k` atoms.
+fn twins(d: usize, k: usize, distance: f64, seed: u64) -> Instance {
+    let mut instance = Instance::random("near duplicates", d, k, 4, seed);
+    for j in 0..k / 2 {
+        let (copy, noise) = (instance.atom(j).to_vec(), testkit::normal_vector(d, seed + 300 + j as u64));
+        let twin = instance.atom_mut(j + k / 2).iter_mut().zip(copy).zip(noise);
         twin.for_each(|((a, copy), e)| *a = copy + distance * e);
     }
     instance
@@ -133,4 +138,41 @@ fn slow_solves_are_left_to_homotopy() {
         slow += left;
     }
     assert!(slow > 5, "{slow} slow solves");
+}
+
+/// Without kinks and bounds the outliers of Huber's loss are still to be found. Newton steps along nearly equal atoms find
+/// them one by one, and homotopy all of them.
+#[test]
+fn smooth_problems_are_left_to_homotopy_as_well() {
+    let (loss, mut rescued) = (Loss::Huber { delta: 3e-4 }, 0);
+    for seed in 0..20 {
+        for l2_regularization in [0.0, 1e-12] {
+            let instance = twins(20, 12, 1e-5, 500 + seed);
+            let lower = LowerLevel { loss, l2_regularization, ..lasso(0.0) };
+            let report = instance.encode(lower, None, CoderOptions::default()).report;
+            // Codes are as large as 1e5 here, and their roundings relative to delta.
+            assert!(report.violation <= 1e-8, "seed {seed}, ridge {l2_regularization:e}: {report:?}");
+            rescued += report.rescued;
+        }
+    }
+    assert!(rescued > 2, "{rescued} codes by homotopy");
+}
+
+/// A ridge below the rounding of the atoms, with more atoms than features: what is quadratic takes few Newton steps.
+#[test]
+fn vanishing_ridges_leave_newton_steps_their_digits() {
+    for (loss, cosine) in
+        [(Loss::Squared, 0.9), (Loss::Power { exponent: 2.0 }, 0.9), (Loss::Power { exponent: 2.0 }, 0.997)]
+    {
+        let instance = coherent("wide", cosine, 700);
+        for l2_regularization in [1e-15, 1e-14, 1e-13] {
+            let lower = LowerLevel { loss, l2_regularization, ..lasso(0.0) };
+            for i in 0..instance.n() {
+                let options = CoderOptions { max_iterations: 5, ..CoderOptions::default() };
+                let (outcome, code) = solve(&instance, lower, i, options);
+                assert!(outcome.converged, "{lower:?}, cosine {cosine}: {outcome:?}");
+                assert!(instance.violation(&lower, i, &code) <= options.tolerance);
+            }
+        }
+    }
 }

@@ -57,7 +57,8 @@ pub(super) fn first_root(mut slope: f64, mut curvature: f64, events: &mut [Event
     for event in events.iter() {
         let next = slope + curvature * (event.time - t);
         if next >= 0.0 {
-            return Some(t - slope / curvature);
+            // Rounding must not carry it beyond the event: there a coefficient changes its sign.
+            return Some((t - slope / curvature).min(event.time));
         }
         slope = next + event.jump;
         curvature = (curvature + event.bend).max(0.0);
@@ -103,6 +104,24 @@ mod tests {
             check(Loss::Huber { delta: 0.3 }, seed);
             check(Loss::Huber { delta: 2.0 }, seed);
         }
+    }
+
+    #[test]
+    fn a_root_at_an_event_is_not_beyond_it() {
+        let mut beyond = 0;
+        for seed in 0..500 {
+            let numbers = testkit::normal_vector(3, seed);
+            let (slope, curvature, first) = (-numbers[0].abs(), numbers[1].abs(), 0.1 * numbers[2].abs());
+            let computed = first - (slope + curvature * first) / curvature;
+            let last = computed * (1.0 - f64::EPSILON);
+            if last > first {
+                let mut events = [Event::jump(first, 0.0), Event::jump(last, 1.0)];
+                let root = first_root(slope, curvature, &mut events).expect("the slope rises");
+                assert!(root <= last, "seed {seed}: {root:e} beyond {last:e}");
+                beyond += usize::from(root == last && computed > last);
+            }
+        }
+        assert!(beyond > 100, "{beyond} roots at an event");
     }
 
     #[test]

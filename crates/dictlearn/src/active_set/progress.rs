@@ -11,7 +11,9 @@
 //! 300 rounds (with the same factor). Along atoms that are nearly the same `P` falls for ever, and by next to nothing.
 //!
 //! Where homotopy follows (squared and Huber's loss), a solve that is not within ten tolerances after `100 + d/8` rounds is
-//! slow: the path is shorter. Large supports need about `d/16` rounds to grow. Cost `s` a round.
+//! slow: the path is shorter. Large supports need about `d/16` rounds to grow. Huber's loss without kinks and bounds goes
+//! there once its violation does not fall: which residuals are outliers has to be found all the same, and along nearly
+//! equal atoms Newton steps find them one by one. Cost `s` a round.
 //! What is returned is the code of the smallest violation, not the last one.
 
 use super::{CoderOptions, Fallback, Workspace};
@@ -97,9 +99,14 @@ impl Progress {
     }
 }
 
-/// Whether homotopy can solve the problem, and is asked to where the active set does not arrive.
+/// Whether homotopy can solve the problem, and is asked to where the active set does not arrive. The squared loss without
+/// kinks and bounds is one linear system.
 pub(crate) fn has_path(problem: &Problem) -> bool {
-    !matches!(problem.lower.loss, Loss::Power { .. }) && !problem.lower.is_smooth()
+    match problem.lower.loss {
+        Loss::Squared => !problem.lower.is_smooth(),
+        Loss::Huber { .. } => true,
+        Loss::Power { .. } => false,
+    }
 }
 
 impl Workspace {
@@ -112,11 +119,12 @@ impl Workspace {
         options: CoderOptions,
         fallback: Fallback,
     ) -> bool {
-        let (d, tolerance) = (problem.n_features(), options.tolerance);
+        let (d, tolerance, smooth) = (problem.n_features(), options.tolerance, problem.lower.is_smooth());
         round == options.max_iterations
-            || self.progress.is_stuck(round, problem.lower.is_smooth(), tolerance)
+            || self.progress.is_stuck(round, smooth, tolerance)
             || (fallback == Fallback::Homotopy
                 && has_path(problem)
+                && !smooth
                 && self.progress.is_slow(round, d, tolerance))
     }
 

@@ -2,11 +2,12 @@
 //!
 //! `H = A^T A + ridge I` (`s x s`) with `A = diag(phi''(r))^(1/2) D_S` (`d x s`), and by Woodbury's identity
 //! `H^-1 b = (b - A^T (A A^T + ridge I)^-1 A b) / ridge`: a system of `d` unknowns instead of `s`. Cost `s d^2` against
-//! `s^2 d + s^3/3`. A small ridge loses digits, which later Newton steps win back.
+//! `s^2 d + s^3/3`. The difference in brackets loses digits, an error of about `eps tr(A A^T) / ridge` relative to the
+//! step: later Newton steps win them back, unless the ridge is below the rounding of the atoms.
 
 use crate::lower::Problem;
 use linalg::columns::{add_scaled, dot};
-use linalg::spd::{SpdFactor, SpdStatus};
+use linalg::spd::{RANK_TOLERANCE, SpdFactor, SpdStatus};
 
 /// The system of `d` unknowns, and scratch.
 #[derive(Default)]
@@ -23,7 +24,8 @@ impl Wide {
         problem.lower.ridge() > 0.0 && support.len() > problem.n_features()
     }
 
-    /// `rhs <- H^-1 rhs`; `false`, and nothing done, where the ridge vanishes beside the atoms.
+    /// `rhs <- H^-1 rhs`; `false`, and nothing done, where the ridge vanishes beside the atoms: that leaves the system
+    /// without a solution, or, where there is neither a kink nor a bound, a solution of least norm that keeps its digits.
     pub fn solve(
         &mut self,
         problem: &Problem,
@@ -47,7 +49,9 @@ impl Wide {
                 add_scaled(&mut matrix[t * d + t..(t + 1) * d], *a, &self.atom[t..]);
             }
         }
-        if !matches!(self.factor.factor(), SpdStatus::Definite { .. }) {
+        let trace: f64 = (0..d).map(|t| matrix[t * d + t]).sum();
+        let lost = problem.lower.is_smooth() && ridge < RANK_TOLERANCE * trace;
+        if lost || !matches!(self.factor.factor(), SpdStatus::Definite { .. }) {
             return false;
         }
         self.factor.solve(&mut self.image);
