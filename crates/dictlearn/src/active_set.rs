@@ -90,8 +90,10 @@ pub struct SampleOutcome {
     /// Upper bound on `P(c) - min P`, relative to `P(0)` (see [`crate::duality`]).
     pub duality_gap: f64,
     /// Atoms of which it is not certain whether they are in the support of the solution, and Huber residuals of which it
-    /// is not certain whether they are outliers: those that the duality gap leaves open, and those within 1e-9 of a kink
-    /// (relative to the threshold, the largest coefficient or delta), where the code is not differentiable.
+    /// is not certain whether they are outliers: those within 1e-9 of a kink (relative to the threshold, the largest
+    /// coefficient or delta), where the code is not differentiable, and those that the duality gap leaves open (without a
+    /// ridge it bounds no coefficient: then atoms off the support alone). For the squared loss, whose codes are exact on
+    /// their support whatever the tolerance, blocks of samples count the kinks only.
     pub undecided: usize,
     /// Whether the system of the support is singular: then the solution is not a point, or not a smooth function.
     pub rank_deficient: bool,
@@ -191,6 +193,13 @@ impl Workspace {
         let mut scaled_problem = problem.clone();
         scaled_problem.lower = lower;
         let mut outcome = self.solve_complete(&scaled_problem, &scaled, start, options, fallback);
+        let rounded = |j: usize| self.code[j] * scale / scale;
+        if self.support.iter().any(|&j| rounded(j) != self.code[j]) {
+            // The certificate is that of the code as it can be represented.
+            let code: Vec<(usize, f64)> = self.support.iter().map(|&j| (j, rounded(j))).collect();
+            let violation = self.return_to(&scaled_problem, &code);
+            outcome = self.outcome(&scaled_problem, violation <= options.tolerance, violation);
+        }
         self.support.iter().for_each(|&j| self.code[j] *= scale);
         if lower.regularization == 0.0 && problem.lower.regularization > 0.0 {
             // Too small beside the sample for a violation relative to it.

@@ -73,9 +73,6 @@ pub(crate) fn encode_checked(
 ) -> (Coded, Margins) {
     let start = warm.codes;
     let n = samples.n_samples();
-    let rescued = |spare: &mut _, range: Range<usize>, block: Block| {
-        methods::rescue(spare, problem, samples, options, range, block)
-    };
     let active_set = options.method == Method::ActiveSet;
     let screened = if active_set { screened(problem) } else { None };
     let k = problem.n_components();
@@ -83,7 +80,9 @@ pub(crate) fn encode_checked(
         Some(dictionary) => in_blocks((n, k), gram::BLOCK, Default::default, |(workspace, spare), range| {
             let workspace: &mut BlockWorkspace = workspace;
             let block = workspace.encode(&dictionary, samples, warm, options, range.clone());
-            rescued(spare, range, block)
+            methods::rescue(spare, problem, samples, options, range, block, |slot, code, outcome| {
+                workspace.adopt(&dictionary, options, slot, code, outcome)
+            })
         }),
         None if active_set => in_blocks((n, k), BLOCK, Default::default, |(workspace, spare), range| {
             let workspace: &mut Workspace = workspace;
@@ -92,7 +91,7 @@ pub(crate) fn encode_checked(
                 codes.push_iter(workspace.support().iter().map(|&j| (j, workspace.coefficient(j))));
                 outcome
             });
-            rescued(spare, range, block)
+            methods::rescue(spare, problem, samples, options, range, block, |_, _, _| {})
         }),
         None => in_blocks((n, k), BLOCK, Homotopy::default, |homotopy, range| {
             one_by_one(problem, samples, start, range, |sample, start, codes| {

@@ -78,9 +78,11 @@ impl Codes {
         self.indptr.push(self.indices.len());
     }
 
-    /// Appends the code of the next sample, coefficients times `scale`; those that vanish are left out.
-    pub(crate) fn push_scaled(&mut self, support: &[u32], values: &[f64], scale: f64) {
-        if values.iter().all(|c| c * scale != 0.0) {
+    /// Appends the code of the next sample, coefficients times `scale`, a power of two; those that vanish are left out.
+    /// `false` where one of them leaves the range in which that is exact.
+    pub(crate) fn push_scaled(&mut self, support: &[u32], values: &[f64], scale: f64) -> bool {
+        let exact = values.iter().all(|c| (c * scale).is_normal());
+        if exact {
             self.indices.extend_from_slice(support);
             self.values.extend(values.iter().map(|c| c * scale));
             self.indptr.push(self.indices.len());
@@ -88,6 +90,7 @@ impl Codes {
             let pairs = support.iter().zip(values).map(|(&j, c)| (j as usize, c * scale));
             self.push_iter(pairs.filter(|(_, c)| *c != 0.0));
         }
+        exact
     }
 
     /// Appends the samples of `other`.

@@ -5,13 +5,13 @@
 //! 2. for each sample: atoms whose `|v_j|` exceeds lambda less a rounding bound are computed again in `f64`; where none
 //!    off the support exceeds lambda, the sample is done, with that as its certificate;
 //! 3. otherwise its support grows ([`growth`]): violators join one by one, each a descent step, until none is left that
-//!    `f32` can see;
+//!    `f32` can see; where only `f64` sees one, that joins, and the sample is settled and screened again;
 //! 4. coefficients and residuals of all supports that grew are computed in `f64` ([`settle`]), each from its own sorted
 //!    support alone, sixteen at a time ([`together`], [`lanes`]). Where the last scan of the growth rules out all other
 //!    atoms, or `f64` does for those that it cannot ([`sample`]), the sample is done; otherwise it is screened again.
 //!
 //! One product finishes nearly every sample. What single precision cannot decide (supports of nearly dependent atoms,
-//! violators below its resolution, extreme scales) goes to [`crate::active_set`], from the code reached so far.
+//! extreme scales) goes to [`crate::active_set`], from the code reached so far.
 //! Samples are scaled by powers of two to a norm in [1/2, 1), so huge and tiny data are coded alike. Weights of the l1 norm
 //! go to the atoms ([`dictionary`]); for non-negative codes `v_j` stands where `|v_j|` does.
 //!
@@ -36,6 +36,7 @@ use crate::active_set::{CoderOptions, Fallback, SampleOutcome, Workspace};
 use crate::certificate::Block;
 use crate::codes::{Code, Codes};
 use crate::margins::{Earlier, Margins, Warm};
+use crate::optimality::certify;
 use crate::phases::{Phase, Stopwatch};
 use crate::samples::{self, Samples};
 pub(crate) use dictionary::GramDictionary;
@@ -60,6 +61,8 @@ pub(crate) struct BlockWorkspace {
     active: Vec<usize>,
     /// Samples with a support to grow, then to settle.
     pending: Vec<usize>,
+    /// Samples whose support one atom has joined in `f64`.
+    joined: Vec<usize>,
     watch: Stopwatch,
     residuals: Aligned<f32>,
     correlations: Aligned<f32>,
@@ -175,13 +178,16 @@ impl BlockWorkspace {
             let sample = &mut self.samples[slot];
             sample.position = position;
             let correlations = &mut self.correlations[position * columns..(position + 1) * columns];
-            if matches!(sample.certify(dictionary, correlations, options.tolerance), Verdict::Grow) {
-                self.pending.push(slot);
+            match sample.certify(dictionary, correlations, options.tolerance) {
+                Verdict::Grow => self.pending.push(slot),
+                Verdict::Settle => self.joined.push(slot),
+                Verdict::Done => {}
             }
         }
         self.watch.lap(Phase::Certify);
         let mut pending = std::mem::take(&mut self.pending);
         pending.retain(|&slot| self.grow(dictionary, slot, options.max_iterations));
+        pending.append(&mut self.joined);
         self.pending = pending;
         self.watch.lap(Phase::Grow);
         self.settle(dictionary);
@@ -257,7 +263,7 @@ impl BlockWorkspace {
         let mut codes = Codes::with_capacity(dictionary.n_components, range.len(), entries);
         let (mut outcomes, mut margins) = (Vec::with_capacity(range.len()), Margins::default());
         for (slot, i) in range.enumerate() {
-            let outcome = match self.samples[slot].outcome {
+            let mut outcome = match self.samples[slot].outcome {
                 Some(outcome) => outcome,
                 None => {
                     samples.load(i, &mut self.loaded);
@@ -280,7 +286,10 @@ impl BlockWorkspace {
             if sample.outcome.is_some() {
                 let Settled { support, values, .. } = &mut sample.settled;
                 dictionary.unweigh(support, values);
-                codes.push_scaled(support, values, power_of_two(sample.exponent));
+                if !codes.push_scaled(support, values, power_of_two(sample.exponent)) {
+                    samples.load(i, &mut self.loaded);
+                    outcome = as_rounded(dictionary, &self.loaded.values, codes.row(slot), options);
+                }
             } else {
                 let general = &self.general;
                 codes.push_iter(general.support().iter().map(|&j| (j, general.coefficient(j))));
@@ -313,6 +322,20 @@ impl BlockWorkspace {
         }
         let general = &self.general;
         sample.settled.restart(general.support().iter().map(|&j| (j, general.coefficient(j))));
+        if self.settle_found(dictionary, options, slot, &mut outcome) {
+            self.samples[slot].outcome = Some(outcome);
+        }
+        outcome
+    }
+
+    /// Settles a support that was found elsewhere, with the outcome of its code; `false` where it cannot be.
+    fn settle_found(
+        &mut self,
+        dictionary: &GramDictionary,
+        options: CoderOptions,
+        slot: usize,
+        outcome: &mut SampleOutcome,
+    ) -> bool {
         self.pending.clear();
         self.pending.push(slot);
         self.settle(dictionary);
@@ -324,10 +347,41 @@ impl BlockWorkspace {
             // Any atom off the support may violate by as much.
             let others = dictionary.n_components - sample.settled.support.len();
             outcome.duality_gap = sample.gap(dictionary, others, outcome.violation);
-            sample.outcome = Some(outcome);
         }
-        outcome
+        sample.settled.solved && certain
     }
+
+    /// The code of a sample of the last block that homotopy found, settled here where it can be: as if it had been the
+    /// start.
+    pub fn adopt(
+        &mut self,
+        dictionary: &GramDictionary,
+        options: CoderOptions,
+        slot: usize,
+        code: &mut Vec<(usize, f64)>,
+        outcome: &mut SampleOutcome,
+    ) {
+        self.samples[slot].settled.restart(code.iter().copied());
+        if outcome.converged && self.settle_found(dictionary, options, slot, outcome) {
+            let Sample { settled, exponent, .. } = &mut self.samples[slot];
+            dictionary.unweigh(&settled.support, &mut settled.values);
+            code.clear();
+            code.extend(settled.code(*exponent));
+        }
+    }
+}
+
+/// The outcome of a code that had to be rounded to the range of numbers.
+#[cold]
+fn as_rounded(
+    dictionary: &GramDictionary,
+    sample: &[f64],
+    code: Code<'_>,
+    options: CoderOptions,
+) -> SampleOutcome {
+    let lambda = dictionary.problem.lower.regularization;
+    let code: Vec<(usize, f64)> = code.iter().collect();
+    certify(dictionary.problem, sample, &code, (lambda, lambda), options.tolerance)
 }
 
 #[cfg(test)]
@@ -335,7 +389,6 @@ mod tests {
     use super::*;
     use crate::loss::Loss;
     use crate::lower::{LowerLevel, Problem};
-    use crate::optimality::certify;
     use linalg::columns::column;
 
     /// Everyday samples are finished here: what the general method would have to repair is lost time.
@@ -371,6 +424,31 @@ mod tests {
                     let found = certify(&problem, column(samples, i), &code, units, 1e-12);
                     assert!(found.converged, "ridge {ridge}, sample {i}: {:e}", found.violation);
                 }
+            }
+        }
+    }
+
+    /// Orthogonal atoms, one of which exceeds lambda by less than single precision can tell.
+    #[test]
+    fn violators_below_single_precision_join_here() {
+        let (d, lambda) = (24, 0.3);
+        let mut atoms = vec![0.0; 3 * d];
+        (0..3).for_each(|j| atoms[j * d + j] = 1.0);
+        for excess in [1e-8, -1e-8] {
+            for sign in [1.0, -1.0] {
+                let mut sample = vec![0.0; d];
+                sample[..3].copy_from_slice(&[0.1, sign * lambda * (1.0 + excess), 0.8]);
+                let lower = LowerLevel::new(Loss::Squared, lambda);
+                let problem = Problem::new(lower, MatRef::from_column_major_slice(&atoms, d, 3));
+                let dictionary = GramDictionary::new(&problem).expect("atoms of norm 1");
+                let mut workspace = BlockWorkspace::default();
+                let samples = MatRef::from_column_major_slice(&sample, d, 1);
+                let options = CoderOptions { tolerance: 1e-2, ..CoderOptions::default() };
+                let block = workspace.encode(&dictionary, samples.into(), Warm::default(), options, 0..1);
+                assert!(workspace.general.support().is_empty(), "{excess:e}");
+                let (code, joined) = (block.codes.row(0), excess > 0.0);
+                assert_eq!(code.support, if joined { &[1, 2][..] } else { &[2] });
+                assert!(!joined || (code.values[0] / sign - lambda * excess).abs() < 1e-15);
             }
         }
     }

@@ -122,6 +122,7 @@ pub(crate) fn rescue(
     options: CoderOptions,
     range: Range<usize>,
     mut block: Block,
+    mut adopt: impl FnMut(usize, &mut Vec<(usize, f64)>, &mut SampleOutcome),
 ) -> Block {
     if !has_path(problem) || block.outcomes.iter().all(|outcome| outcome.converged) {
         return block;
@@ -141,7 +142,10 @@ pub(crate) fn rescue(
             }
         };
         match found {
-            Some((code, better)) => {
+            Some((mut code, mut better)) => {
+                if sample.missing.is_empty() {
+                    adopt(row, &mut code, &mut better);
+                }
                 *outcome = better;
                 block.rescued += usize::from(better.converged);
                 codes.push_iter(code.into_iter());

@@ -56,6 +56,44 @@ fn the_start_does_not_matter() {
     }
 }
 
+/// Nor where the tolerance would let more than one code pass.
+#[test]
+fn the_start_does_not_matter_at_coarse_tolerances() {
+    for tolerance in [1e-2, 1e-4, 1e-6, 1e-10] {
+        let options = CoderOptions { tolerance, ..CoderOptions::default() };
+        for seed in 900..910 {
+            let instance = Instance::random("coarse", 24, 120, 96, seed);
+            let start = instance.encode(lasso(0.1001), None, options).codes;
+            let warm = instance.encode(lasso(0.1), Some(&start), options);
+            let cold = instance.encode(lasso(0.1), None, options);
+            assert_eq!(warm.codes, cold.codes, "tolerance {tolerance:e}, seed {seed}");
+            assert!(cold.report.violation <= 1e-10);
+        }
+    }
+}
+
+/// Samples that homotopy rescues, coded again from their own codes.
+#[test]
+fn rescued_codes_are_the_same_when_they_are_the_start() {
+    let (d, k, width) = (48, 129, 0.08);
+    let bump = |j: usize, t: usize| {
+        let u = t as f64 / d as f64 - (j as f64 * 0.618_033_988_75).fract();
+        (-u * u / (2.0 * width * width)).exp()
+    };
+    let mut instance = Instance::random("bumps", d, k, 97, 5);
+    instance.samples = testkit::unit_columns(d, 97, 5);
+    for j in 0..k {
+        let norm = (0..d).map(|t| bump(j, t).powi(2)).sum::<f64>().sqrt();
+        instance.atom_mut(j).iter_mut().enumerate().for_each(|(t, a)| *a = bump(j, t) / norm);
+    }
+    for regularization in [3e-3, 1e-3] {
+        let cold = instance.encode(lasso(regularization), None, CoderOptions::default());
+        let again = instance.encode(lasso(regularization), Some(&cold.codes), CoderOptions::default());
+        assert!(cold.report.rescued > 50 && cold.report.not_converged == 0, "{:?}", cold.report);
+        assert_eq!(cold.codes, again.codes, "regularization {regularization:e}");
+    }
+}
+
 #[test]
 fn just_enough_iterations_give_the_same_code() {
     let instance = Instance::random("iterations", 12, 30, 1, 44);
@@ -265,6 +303,35 @@ fn beyond_the_range_of_squares_a_code_is_right_or_reported() {
             let failing = (0..other.n()).filter(fails).count();
             assert_eq!(coded.report.not_converged, failing, "{loss:?}, factor {factor:e}");
         }
+    }
+}
+
+/// The certificate is that of the code returned, also where that had to be rounded.
+#[test]
+fn codes_beyond_the_range_of_numbers_are_reported() {
+    let one = |x: f64, atom: f64, lower: LowerLevel| {
+        let instance = Instance { name: "one", d: 1, k: 1, dictionary: vec![atom], samples: vec![x] };
+        instance.encode(lower, None, CoderOptions::default())
+    };
+    for loss in [Loss::Squared, Loss::Huber { delta: 1e304 }] {
+        let large = one(1e306, 1e-4, LowerLevel { loss, ..lasso(1e300) });
+        let finite = large.codes.values().iter().all(|c| c.is_finite());
+        assert!(finite || large.report.not_converged == 1, "{loss:?}: {large:?}");
+    }
+    let tiny = one(1e-310, 1e5, lasso(1e-306));
+    assert_eq!(tiny.report.not_converged, 1, "{tiny:?}");
+    testkit::assert_close(tiny.report.violation, 1.2e-9, 0.1, 0.0);
+    let vanished = one(1e-100, 1.0, LowerLevel { l2_regularization: 1e300, ..lasso(5e-102) });
+    assert_eq!((vanished.codes.nnz(), vanished.report.not_converged), (0, 1), "{vanished:?}");
+    testkit::assert_close(vanished.report.violation, 19.0, 1e-9, 0.0);
+}
+
+#[test]
+fn without_atoms_codes_are_empty() {
+    let instance = Instance { dictionary: Vec::new(), k: 0, ..Instance::random("no atoms", 3, 1, 5, 1) };
+    for loss in LOSSES {
+        let coded = instance.encode(LowerLevel { loss, ..lasso(0.1) }, None, CoderOptions::default());
+        assert_eq!((coded.codes.nnz(), coded.report.not_converged, coded.report.violation), (0, 0, 0.0));
     }
 }
 

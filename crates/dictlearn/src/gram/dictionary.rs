@@ -90,7 +90,7 @@ impl<'a> GramDictionary<'a> {
         self.exact = gram_of_all.map(|gram| self.exact_gram(gram));
         self.gram = Aligned::zeros(k * columns);
         if let Some(exact) = &self.exact {
-            let rows = self.gram.chunks_exact_mut(columns).zip(exact.chunks_exact(k.max(1)));
+            let rows = self.gram.chunks_exact_mut(columns.max(1)).zip(exact.chunks_exact(k.max(1)));
             rows.for_each(|(to, row)| to.iter_mut().zip(row).for_each(|(to, entry)| *to = *entry as f32));
         } else {
             let transposed = MatRef::from_column_major_slice(&self.narrow, columns, self.n_features);

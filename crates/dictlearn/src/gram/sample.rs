@@ -24,6 +24,8 @@ use linalg::simd::{Aligned, CHUNK, Isa, Kernel, Simd, chunks, chunks_mut, padded
 const MOST_ROUNDS: usize = 8;
 /// Largest share of the tolerance that rounding in `f64` may take up.
 const RESOLUTION: f64 = 0.1;
+/// Violators beyond this join also where the tolerance is coarser: codes then depend on it and on the start no more.
+const SHARP: f64 = 1e-10;
 /// Share of lambda beyond which the rounding of a scan is too coarse to decide by.
 const COARSE: f64 = 0.1;
 /// Unit roundoff of `f32`.
@@ -63,6 +65,8 @@ struct Near {
     excess: f64,
     /// The same with each of them times its weight.
     weighted: f64,
+    /// The atom with the largest, and its sign.
+    worst: Option<(u32, f64)>,
     violators: usize,
     /// At a kink.
     undecided: usize,
@@ -74,6 +78,8 @@ pub(super) enum Verdict {
     Done,
     /// There are violators that single precision can see.
     Grow,
+    /// A violator that it cannot see has joined the support, which has to be settled.
+    Settle,
 }
 
 impl Sample {
@@ -148,8 +154,17 @@ impl Sample {
             self.margin.note(dictionary, correlations, lambda, bound);
             return Verdict::Done;
         }
-        let excess = near.excess;
-        if excess > 10.0 * bound { self.grow_or_give_up() } else { Verdict::Done }
+        if near.excess > 10.0 * bound {
+            return self.grow_or_give_up();
+        }
+        match near.worst {
+            Some(violator) if self.rounds < MOST_ROUNDS => {
+                self.settled.join(violator);
+                self.scan_rounding = f64::INFINITY;
+                Verdict::Settle
+            }
+            _ => Verdict::Done,
+        }
     }
 
     /// The residual of the settled code.
@@ -162,8 +177,11 @@ impl Sample {
         let lambda = self.penalty.lambda;
         let mut near = Near::default();
         for &j in &self.found {
-            let exact = dictionary.problem.size(dot(dictionary.atom(j as usize), self.remainder()));
-            near.excess = near.excess.max(exact - lambda);
+            let product = dot(dictionary.atom(j as usize), self.remainder());
+            let exact = dictionary.problem.size(product);
+            if exact - lambda > near.excess {
+                (near.excess, near.worst) = (exact - lambda, Some((j, product.signum())));
+            }
             near.weighted = near.weighted.max(dictionary.problem.weight(j as usize) * (exact - lambda));
             near.violators += usize::from(exact > lambda);
             near.undecided += usize::from(lambda - exact <= KINK * lambda);
@@ -173,7 +191,7 @@ impl Sample {
 
     fn accept(&mut self, dictionary: &GramDictionary, near: Near, tolerance: f64) -> bool {
         let violation = (near.weighted / self.penalty.lambda).max(self.settled.violation);
-        let accepted = violation <= tolerance;
+        let accepted = violation <= self.resolution(dictionary).max(SHARP).min(tolerance);
         if accepted {
             self.outcome = Some(SampleOutcome {
                 converged: true,
@@ -274,17 +292,22 @@ impl Sample {
         self.found.clear();
         self.found.extend_from_slice(list);
         let near = self.near_lambda(dictionary);
-        if self.accept(dictionary, near, tolerance) {
+        // With a violator, even within the tolerance, screening has the word: it might let it join.
+        if near.violators == 0 && self.accept(dictionary, near, tolerance) {
             self.margin.keep(slack, list);
         }
     }
 
-    /// Whether rounding of `d_j . (x - D c)` in `f64`, which cannot be told apart in a certificate, is well below the
-    /// tolerance.
-    pub fn resolves(&self, dictionary: &GramDictionary, tolerance: f64) -> bool {
+    /// The smallest tolerance well above the rounding of `d_j . (x - D c)` in `f64`, which a certificate cannot tell apart.
+    fn resolution(&self, dictionary: &GramDictionary) -> f64 {
         let mass: f64 = self.settled.values.iter().map(|c| c.abs()).sum();
         let rounding = 4.0 * f64::EPSILON * dictionary.largest_atom * (1.0 + mass * dictionary.largest_norm);
-        rounding <= RESOLUTION * tolerance * self.penalty.lambda
+        rounding / (RESOLUTION * self.penalty.lambda)
+    }
+
+    /// Whether a certificate can tell that the tolerance is met.
+    pub fn resolves(&self, dictionary: &GramDictionary, tolerance: f64) -> bool {
+        self.resolution(dictionary) <= tolerance
     }
 
     fn grow_or_give_up(&self) -> Verdict {

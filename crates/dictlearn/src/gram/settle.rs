@@ -66,6 +66,14 @@ impl Settled {
         }
     }
 
+    /// An atom off the support joins, with its sign; the coefficients are to be settled.
+    pub fn join(&mut self, (atom, sign): (u32, f64)) {
+        let rank = self.support.partition_point(|&j| j < atom);
+        self.support.insert(rank, atom);
+        self.signs.insert(rank, sign);
+        self.grown.clear();
+    }
+
     /// Atoms and coefficients that a growth has reached, in any order.
     pub fn grow_to(&mut self, code: &[(u32, f32)]) {
         self.clear();
