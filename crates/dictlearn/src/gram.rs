@@ -30,6 +30,7 @@ mod scan;
 mod settle;
 mod lanes;
 mod dictionary;
+mod product;
 mod vectors;
 
 use crate::active_set::{CoderOptions, Fallback, SampleOutcome, Workspace};
@@ -41,10 +42,9 @@ use crate::phases::{Phase, Stopwatch};
 use crate::samples::{self, Samples};
 pub(crate) use dictionary::GramDictionary;
 use dictionary::power_of_two;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
 use growth::Growth;
 use linalg::simd::{Aligned, CHUNK, padded};
+use product::Correlate;
 use sample::{Sample, Verdict};
 use settle::{Inverse, Settled, Settler};
 use std::ops::Range;
@@ -159,14 +159,11 @@ impl BlockWorkspace {
         }
         self.watch.lap(Phase::Load);
         let n = self.active.len();
-        matmul(
-            MatMut::from_column_major_slice_mut(&mut self.correlations[..columns * n], columns, n),
-            Accum::Replace,
-            MatRef::from_column_major_slice(&dictionary.narrow, columns, d),
-            MatRef::from_column_major_slice(&self.residuals[..d * n], d, n),
-            1.0,
-            Par::Seq,
-        );
+        dictionary.isa.run(Correlate {
+            panels: &dictionary.panels,
+            residuals: &self.residuals[..d * n],
+            correlations: &mut self.correlations[..columns * n],
+        });
         self.watch.lap(Phase::Product);
     }
 
@@ -389,6 +386,7 @@ mod tests {
     use super::*;
     use crate::loss::Loss;
     use crate::lower::{LowerLevel, Problem};
+    use faer::MatRef;
     use linalg::columns::column;
 
     /// Everyday samples are finished here: what the general method would have to repair is lost time.

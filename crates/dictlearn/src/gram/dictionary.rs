@@ -3,6 +3,7 @@
 //! Weights of the l1 norm go to the atoms: with `d_j / w_j`, `w_j c_j` and `ridge / w_j^2` in place of `d_j`, `c_j` and
 //! `ridge` all weights are 1. A number of the weighted problem's KKT conditions is `w_j` times that of this one.
 
+use super::product::Panels;
 use crate::lower::{Problem, fill_gram};
 use faer::MatRef;
 use linalg::simd::{Aligned, CHUNK, Isa, padded};
@@ -25,8 +26,8 @@ pub(crate) struct GramDictionary<'a> {
     pub n_components: usize,
     /// Atoms over their weights, padded to whole chunks, one after the other.
     pub atoms: Aligned<f64>,
-    /// Atoms over their weights (unpadded) and zero atoms up to whole chunks of atoms.
-    pub narrow: Aligned<f32>,
+    /// Atoms over their weights, for products with residuals.
+    pub panels: Panels,
     /// Row `j`: `d_j . d_i` over all `i`, padded; the ridge is added to the diagonal.
     pub gram: Aligned<f32>,
     /// The same in `f64`, not padded, where there are not too many atoms for it to pay.
@@ -54,18 +55,11 @@ impl<'a> GramDictionary<'a> {
         }
         let (rows, columns) = (padded(d), padded(k));
         let mut atoms = Aligned::zeros(k * rows);
-        let mut narrow = Aligned::zeros(columns * d);
         for j in 0..k {
             let to = &mut atoms[j * rows..j * rows + d];
             to.iter_mut().zip(problem.atom(j)).for_each(|(to, v)| *to = v / problem.weight(j));
         }
-        // Some atoms at a time, so that whole cache lines are written.
-        for first in (0..k).step_by(CHUNK) {
-            for t in 0..d {
-                let to = &mut narrow[t * columns + first..t * columns + k.min(first + CHUNK)];
-                to.iter_mut().enumerate().for_each(|(j, to)| *to = atoms[(first + j) * rows + t] as f32);
-            }
-        }
+        let panels = Panels::new(columns, d, |j, t| if j < k { atoms[j * rows + t] as f32 } else { 0.0 });
         let mut prepared = Self {
             problem,
             n_features: d,
@@ -73,7 +67,7 @@ impl<'a> GramDictionary<'a> {
             gram: Aligned::default(),
             exact: None,
             atoms,
-            narrow,
+            panels,
             largest_atom: (0..k).map(|j| problem.norm(j)).fold(0.0, f64::max),
             largest_norm: norms.into_iter().fold(0.0, f64::max),
             smallest_weight,
@@ -93,8 +87,9 @@ impl<'a> GramDictionary<'a> {
             let rows = self.gram.chunks_exact_mut(columns.max(1)).zip(exact.chunks_exact(k.max(1)));
             rows.for_each(|(to, row)| to.iter_mut().zip(row).for_each(|(to, entry)| *to = *entry as f32));
         } else {
-            let transposed = MatRef::from_column_major_slice(&self.narrow, columns, self.n_features);
-            fill_gram(&mut self.gram, columns, transposed.subrows(0, k).transpose());
+            let narrow: Vec<f32> = self.atoms.iter().map(|v| *v as f32).collect();
+            let atoms = MatRef::from_column_major_slice(&narrow, padded(self.n_features), k);
+            fill_gram(&mut self.gram, columns, atoms);
             for j in 0..k {
                 self.gram[j * columns + j] += self.ridge(j) as f32;
             }

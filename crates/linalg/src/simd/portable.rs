@@ -7,7 +7,7 @@ use super::{CHUNK, Simd};
 pub(super) struct Portable;
 
 impl Simd for Portable {
-    const REGISTERS: usize = 8;
+    const REGISTERS: usize = 4;
     type F32 = [f32; CHUNK];
     type F64 = [f64; CHUNK];
 
