@@ -337,15 +337,7 @@ impl BlockWorkspace {
         self.pending.push(slot);
         self.settle(dictionary);
         let sample = &mut self.samples[slot];
-        let certain =
-            sample.settled.violation <= options.tolerance && sample.resolves(dictionary, options.tolerance);
-        if sample.settled.solved && certain {
-            outcome.violation = outcome.violation.max(sample.settled.violation);
-            // Any atom off the support may violate by as much.
-            let others = dictionary.n_components - sample.settled.support.len();
-            outcome.duality_gap = sample.gap(dictionary, others, outcome.violation);
-        }
-        sample.settled.solved && certain
+        sample.settled.solved && sample.certify_found(dictionary, options.tolerance, outcome)
     }
 
     /// The code of a sample of the last block that homotopy found, settled here where it can be: as if it had been the

@@ -127,6 +127,25 @@ fn at_the_edges_codes_meet_the_conditions_or_say_how_far_they_are() {
     assert!(open * 50 <= all, "{open} of {all} not converged");
 }
 
+/// Where the tolerance is coarse, codes that different methods pass to each other differ by more than rounding.
+#[test]
+fn coarse_certificates_are_those_of_the_codes() {
+    for seed in 0..40 {
+        let instance = Instance::random("supports beyond the features", 8, 129, 47, 700 + seed);
+        let regularization = 1.3e-3 * instance.largest_regularization(Loss::Squared);
+        for tolerance in [1e-2, 1e-4] {
+            for (non_negative, l2_regularization) in [(true, 1e-4), (false, 1e-4), (true, 0.0)] {
+                let lower = LowerLevel { non_negative, l2_regularization, ..lasso(regularization) };
+                let options = CoderOptions { tolerance, ..CoderOptions::default() };
+                let coded = instance.encode(lower, None, options);
+                let violation = |i: usize| instance.violation(&lower, i, &instance.dense(&coded.codes, i));
+                let worst = (0..instance.n()).map(violation).fold(0.0, f64::max);
+                testkit::assert_close(worst, coded.report.violation, 1e-3, 1e-10);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_cut_short_solve_says_so_with_its_violation() {
     let instance = Instance::random("cut short", 20, 60, 6, 3);
