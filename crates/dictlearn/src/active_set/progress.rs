@@ -11,7 +11,8 @@
 //! 300 rounds (with the same factor). Along atoms that are nearly the same `P` falls for ever, and by next to nothing.
 //!
 //! Where homotopy follows (squared and Huber's loss), a solve that is not within ten tolerances after `100 + d/8` rounds is
-//! slow: the path is shorter. Large supports need about `d/16` rounds to grow. Huber's loss without kinks and bounds goes
+//! slow: the path is shorter. Large supports need about `d/16` rounds to grow. With more atoms than features, and a support
+//! of more than `3 d/4`, `12 + d/16` rounds are enough: there active sets change for long, and a round costs `s^2 d`. Huber's loss without kinks and bounds goes
 //! there once its violation does not fall: which residuals are outliers has to be found all the same, and along nearly
 //! equal atoms Newton steps find them one by one. Cost `s` a round.
 //! What is returned is the code of the smallest violation, not the last one.
@@ -29,6 +30,9 @@ const SMOOTH_PATIENCE: f64 = 300.0;
 /// Rounds after which a solve is slow, and features for which it has one more.
 const SLOW: usize = 100;
 const FEATURES_A_ROUND: usize = 8;
+/// The same where the support nears the features.
+const SLOW_IF_FULL: usize = 12;
+const FEATURES_A_FULL_ROUND: usize = 16;
 /// Factor by which the violation must fall to count as progress: without one, roundings keep setting new minima.
 const SHRINKS: f64 = 0.5;
 /// Rounding of `P` relative to it, as in the line search.
@@ -94,8 +98,13 @@ impl Progress {
     }
 
     /// Whether a path is the shorter way to a solution.
-    fn is_slow(&self, round: usize, n_features: usize, tolerance: f64) -> bool {
-        self.smallest > REACH * tolerance && round >= SLOW + n_features / FEATURES_A_ROUND
+    fn is_slow(&self, round: usize, n_features: usize, full: bool, tolerance: f64) -> bool {
+        let granted = if full {
+            SLOW_IF_FULL + n_features / FEATURES_A_FULL_ROUND
+        } else {
+            SLOW + n_features / FEATURES_A_ROUND
+        };
+        self.smallest > REACH * tolerance && round >= granted
     }
 }
 
@@ -125,7 +134,13 @@ impl Workspace {
             || (fallback == Fallback::Homotopy
                 && has_path(problem)
                 && !smooth
-                && self.progress.is_slow(round, d, tolerance))
+                && self.progress.is_slow(round, d, self.is_full(problem), tolerance))
+    }
+
+    /// Whether there are more atoms than features, and the support has nearly as many.
+    fn is_full(&self, problem: &Problem) -> bool {
+        let d = problem.n_features();
+        problem.n_components() > d && 4 * self.support.len() > 3 * d
     }
 
     /// Notes the code of a round, whose point is at hand. Not inlined, which would slow the loop of ordinary samples by 3 %.
@@ -203,7 +218,9 @@ mod tests {
     fn solves_are_slow_far_from_the_tolerance_alone() {
         let slow = |smallest, round, d| {
             let progress = Progress { smallest, ..Progress::default() };
-            progress.is_slow(round, d, 1e-10)
+            let full = progress.is_slow(round, d, true, 1e-10);
+            assert_eq!(full, smallest > 1e-9 && round >= 12 + d / 16);
+            progress.is_slow(round, d, false, 1e-10)
         };
         assert!(slow(1e-8, 105, 40) && !slow(1e-8, 104, 40) && !slow(1e-8, 105, 48));
         assert!(!slow(1e-9, 1000, 40));
