@@ -3,7 +3,7 @@
 
 use crate::args::{CheckArgs, Command, RunArgs};
 use crate::config::{self, ConfigError, Experiment, to_toml};
-use crate::load::{LoadError, initial_dictionary, load};
+use crate::load::{Data, LoadError, initial_dictionary, load};
 use crate::progress::{Watcher, interrupted, say_aside};
 use crate::results::{self, ResultsError};
 use crate::run::{Report, RunError, run};
@@ -77,11 +77,11 @@ fn experiment_to_folder(experiment: &Experiment, folder: &Path, args: &RunArgs) 
         say(&terminal::summary(experiment, &data, &report));
         say(&format!("\nResults in {} ({:.1} s)\n", folder.display(), report.seconds));
     }
-    Ok(verdict(experiment, &report))
+    Ok(verdict(experiment, &data, &report))
 }
 
-fn verdict(experiment: &Experiment, report: &Report) -> u8 {
-    let shortfalls = report.shortfalls(experiment);
+fn verdict(experiment: &Experiment, data: &Data, report: &Report) -> u8 {
+    let shortfalls = report.shortfalls(experiment, data);
     shortfalls.iter().for_each(|shortfall| say_aside(&format!("warning: {shortfall}")));
     if shortfalls.is_empty() { 0 } else { 3 }
 }

@@ -67,7 +67,7 @@ pub(crate) fn code(
 }
 
 /// The head learned with the task, on the training codes of both dictionaries: by the squared loss (the seed's
-/// comparison, whatever the loss) and by the configured loss, which may be the same.
+/// comparison, whatever the loss) and by the configured loss, where that is another.
 pub(crate) fn compare(
     experiment: &Experiment,
     data: &Data,
@@ -92,9 +92,11 @@ pub(crate) fn compare(
             with_task: loss_of(lower, with_task)?,
         })
     };
-    let configured = row(lower.loss)?;
-    let squared = if lower.loss == Loss::Squared { configured } else { row(Loss::Squared)? };
-    Ok(vec![squared, configured])
+    let mut rows = vec![row(Loss::Squared)?];
+    if lower.loss != Loss::Squared {
+        rows.push(row(lower.loss)?);
+    }
+    Ok(rows)
 }
 
 /// Heads fitted on the samples themselves and on the codes of both dictionaries, where there are labels and held-out

@@ -5,12 +5,14 @@
 //! and column where they are.
 
 mod sources;
+mod memory;
 mod error;
 
 pub use error::LoadError;
 
 use crate::config::Experiment;
 use crate::config::experiment::{Init, Source};
+use crate::config::keys::short;
 use crate::files::digits::{digits, split};
 use crate::files::read::read_samples;
 use dictlearn::dictionary::Initialization;
@@ -134,9 +136,10 @@ pub fn load(experiment: &Experiment) -> Result<Data, LoadError> {
             Raw { planted, ..Raw::complete(&origin, signal.samples, signal.labels, parts) }
         }
         Source::Digits { split, positive } => embedded_digits(*split, positive),
-        Source::File(source) => from_files(source, experiment.seed)?,
+        Source::File(source) => from_files(source, experiment)?,
     };
     check_split(&raw, experiment)?;
+    memory::check(&raw, experiment)?;
     let atom_weights = atom_weights(experiment)?;
     Ok(Data { atom_weights, ..preprocess(raw, experiment)? })
 }
@@ -149,6 +152,19 @@ fn check_split(raw: &Raw, experiment: &Experiment) -> Result<(), LoadError> {
     if n == 0 {
         return refuse(format!(
             "all {held_out} samples are held out, none is left to learn from: lower test_fraction"
+        ));
+    }
+    if held_out == 0 && experiment.test_fraction() > 0.0 {
+        let (fraction, least) = (short(experiment.test_fraction()), short(least_fraction(raw)));
+        return refuse(format!(
+            "test_fraction = {fraction} holds out none of {n} samples: accepted are 0 and fractions from {least} on"
+        ));
+    }
+    let weight = |&row: &usize| raw.weights.as_ref().map_or(1.0, |weights| weights[row]);
+    if raw.training.iter().map(weight).all(|weight| weight == 0.0) {
+        return refuse(format!(
+            "all {n} training samples have the weight 0 in data.file.weights, so there is nothing to learn from: give \
+             one of them a weight > 0"
         ));
     }
     let Some(labels) = &raw.labels else {
@@ -170,6 +186,15 @@ fn check_split(raw: &Raw, experiment: &Experiment) -> Result<(), LoadError> {
         ));
     }
     Ok(())
+}
+
+/// The least fraction, with three digits, of which one sample is held out: half a sample of the larger class.
+fn least_fraction(raw: &Raw) -> f64 {
+    let n = raw.training.len();
+    let ones = raw.labels.iter().flatten().filter(|&&label| label == 1.0).count();
+    let least = 0.5 / ones.max(n - ones) as f64;
+    let unit = 10_f64.powi(2 - least.log10().floor() as i32);
+    (least * unit).ceil() / unit
 }
 
 fn embedded_digits(index: usize, positive: &[u8]) -> Raw {

@@ -1,7 +1,7 @@
 //! What a person sees while a run goes on: a bar on a terminal, one plain line every few seconds elsewhere.
 //!
-//! All of it goes to standard error. A monitor also watches for Ctrl-C: the first asks the run to stop after its step,
-//! a second ends the process at once.
+//! All of it goes to standard error. A monitor also watches for Ctrl-C: the first asks the run to stop after its step
+//! (or the next piece of what follows the last one), a second ends the process at once.
 
 use crate::run::{Monitor, Stage};
 use crate::terminal::significant;
@@ -96,6 +96,10 @@ impl Monitor for Watcher {
                 bar.set_message(line(record));
             }
         }
+        self.piece()
+    }
+
+    fn piece(&mut self) -> ControlFlow<()> {
         if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

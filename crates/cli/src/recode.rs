@@ -17,6 +17,7 @@ use dictlearn::objective::{Objective, TrainingData, explained_variance};
 use dictlearn::task::{Head, LogisticUpper};
 use dictlearn::upper::{Full, Reconstruction, UpperLoss, Weighted, total};
 use faer::MatRef;
+use linalg::columns::column;
 
 /// The method by which a dictionary is learned whose codes are to be by `method`.
 pub fn learning_method(method: Method) -> Method {
@@ -42,8 +43,12 @@ pub fn violation_name(method: Method) -> &'static str {
     if method.minimizes_the_lower_level() { "KKT violation" } else { "violation" }
 }
 
-/// What to do about samples that are not converged.
-pub fn remedy(method: Method) -> &'static str {
+/// What to do about samples that are not converged under `dictionary`.
+pub fn remedy(experiment: &Experiment, data: &Data, dictionary: MatRef<'_, f64>) -> &'static str {
+    let (method, regularization) = (experiment.coding.options.method, experiment.coding.lower.regularization);
+    if method.minimizes_the_lower_level() && is_lost_in_rounding(regularization, data, dictionary) {
+        return "raise coding.regularization, which is lost in the rounding of the correlations d_j . x, or set it to 0";
+    }
     match method {
         Method::Error { .. } => {
             "raise coding.max_iterations, or the error where it is below that of least squares"
@@ -52,6 +57,18 @@ pub fn remedy(method: Method) -> &'static str {
         Method::ActiveSet => "raise coding.max_iterations or coding.tolerance, or add a ridge",
         _ => "raise coding.max_iterations",
     }
+}
+
+/// Whether a positive regularization is below `1e-10 max |D_tj| max |x_ti|`: the rounding of `d_j . x`, some 1e-16 of its
+/// size, is no small part of it then.
+fn is_lost_in_rounding(regularization: f64, data: &Data, dictionary: MatRef<'_, f64>) -> bool {
+    // NaN, a missing feature, is passed over.
+    let largest = |matrix: MatRef<'_, f64>| {
+        let entries = (0..matrix.ncols()).flat_map(|j| column(matrix, j));
+        entries.fold(0.0_f64, |largest, entry| largest.max(entry.abs()))
+    };
+    let samples = data.training.samples.as_ref();
+    regularization > 0.0 && regularization < 1e-10 * largest(dictionary) * largest(samples)
 }
 
 /// The result of no step at all; codes and what follows from them are [`recode`]'s.

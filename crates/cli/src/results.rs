@@ -130,7 +130,7 @@ fn matrix(writer: impl Write, matrix: MatRef<'_, f64>) -> io::Result<()> {
     npy::write_matrix(writer, matrix.ncols(), matrix.nrows(), &values)
 }
 
-fn codes(writer: impl Write + io::Seek, report: &Report) -> io::Result<()> {
+fn codes(writer: impl Write, report: &Report) -> io::Result<()> {
     let codes = &report.codes;
     let csr = Csr {
         columns: codes.n_components(),

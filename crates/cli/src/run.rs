@@ -11,7 +11,7 @@ use crate::recode::{learning_method, recode, recodes, remedy, unlearned, violati
 use dictlearn::active_set::CoderOptions;
 use dictlearn::coder::CodingReport;
 use dictlearn::codes::{Code, Codes};
-use dictlearn::dictionary::{Constraint, coherence, recovery};
+use dictlearn::dictionary::{Constraint, coherence_unless_stopped, recovery};
 use dictlearn::error::Error;
 use dictlearn::learner::{DescentOptions, Learned, Learner, Progress, Record, Status};
 use dictlearn::objective::Objective;
@@ -44,6 +44,8 @@ pub trait Monitor {
     fn stage(&mut self, stage: Stage, steps: usize);
     /// A step is done; `Break` ends the run.
     fn step(&mut self, stage: Stage, record: &Record) -> ControlFlow<()>;
+    /// A piece of the work after the last step is done; `Break` ends the run.
+    fn piece(&mut self) -> ControlFlow<()>;
 }
 
 /// A step with its stage and time.
@@ -108,7 +110,7 @@ impl Report {
     }
 
     /// What the config demands and the run did not reach, in words.
-    pub fn shortfalls(&self, experiment: &Experiment) -> Vec<String> {
+    pub fn shortfalls(&self, experiment: &Experiment, data: &Data) -> Vec<String> {
         let mut found = Vec::new();
         let task = experiment.task.as_ref().zip(self.task.as_ref());
         let stages = [(Stage::Learn, experiment.learn.require_convergence, &self.learned)];
@@ -134,8 +136,8 @@ impl Report {
         }
         let CodingReport { not_converged, n_samples, violation, .. } = self.coding;
         if experiment.coding.require_convergence && not_converged > 0 {
-            let method = experiment.coding.options.method;
-            let (name, remedy) = (violation_name(method), remedy(method));
+            let name = violation_name(experiment.coding.options.method);
+            let remedy = remedy(experiment, data, self.result().dictionary.as_ref());
             found.push(format!(
                 "coding: {not_converged} of {n_samples} samples not converged (largest relative {name} {violation:.1e}): {remedy}"
             ));
@@ -151,7 +153,7 @@ impl Report {
 pub fn run(experiment: &Experiment, data: &Data, monitor: &mut dyn Monitor) -> Result<Report, RunError> {
     let began = Instant::now();
     let mut steps = Vec::new();
-    let mut runner = Runner { experiment, data, monitor, steps: &mut steps, began };
+    let mut runner = Runner { experiment, data, monitor: &mut *monitor, steps: &mut steps, began };
     let initial = initial_dictionary(experiment, data)?;
     let objective = match experiment.learn.objective {
         Unsupervised::Reconstruction => Objective::Reconstruction,
@@ -178,6 +180,8 @@ pub fn run(experiment: &Experiment, data: &Data, monitor: &mut dyn Monitor) -> R
         learned,
         task,
     };
+    let coherence = coherence_unless_stopped(report.result().dictionary.as_ref(), || monitor.piece());
+    report.coherence = coherence.ok_or(RunError::Interrupted)?;
     conclude(experiment, data, &mut report)
         .map_err(|error| RunError::Refused { origin: data.origin.clone(), error })?;
     report.seconds = began.elapsed().as_secs_f64();
@@ -248,7 +252,7 @@ impl Runner<'_> {
     }
 }
 
-/// Everything that follows from the learned dictionaries.
+/// Everything but the coherence that follows from the learned dictionaries.
 fn conclude(experiment: &Experiment, data: &Data, report: &mut Report) -> Result<(), Error> {
     let result = report.result();
     let held_out = data.held_out.as_ref();
@@ -256,8 +260,7 @@ fn conclude(experiment: &Experiment, data: &Data, report: &mut Report) -> Result
     let outside = held_out.as_ref().map(|coded| coded.report).unwrap_or_default();
     let coding = result.coded.report.merge(outside);
     let codes = in_order(data, &result.coded.codes, held_out.as_ref().map(|c| &c.codes));
-    let coherence = coherence(result.dictionary.as_ref());
-    (report.coding, report.codes, report.coherence) = (coding, codes, coherence);
+    (report.coding, report.codes) = (coding, codes);
     report.recovery = data.planted.as_ref().map(|planted| {
         let found =
             |learned: &Learned| Recovery::of(&recovery(planted.as_ref(), learned.dictionary.as_ref()));

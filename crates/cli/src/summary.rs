@@ -21,7 +21,8 @@ pub struct Summary {
     shapes: Shapes,
     without_task: Descent,
     with_task: Option<Descent>,
-    /// Task loss of the head learned with the task, without ridge, on codes by the squared and by the configured loss.
+    /// Task loss of the head learned with the task, without ridge, on codes by the squared loss and by the configured
+    /// one where that is another.
     task_losses: Vec<TaskLoss>,
     evaluation: Vec<Evaluation>,
     recovery: Option<RecoveryOf>,

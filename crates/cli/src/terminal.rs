@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 pub fn summary(experiment: &Experiment, data: &Data, report: &Report) -> String {
     let mut out = headline(experiment, data);
     out.push('\n');
-    out.push_str(&descents(experiment, report));
+    out.push_str(&descents(experiment, data, report));
     if let Some((without, with)) = &report.recovery {
         out.push_str("\nPlanted atoms, best |cos| with a learned one: ");
         let _ = write!(out, "mean {:.4}, min {:.4} without task", without.mean, without.min);
@@ -112,7 +112,7 @@ pub fn status_name(status: Status) -> &'static str {
     }
 }
 
-fn descents(experiment: &Experiment, report: &Report) -> String {
+fn descents(experiment: &Experiment, data: &Data, report: &Report) -> String {
     let method = experiment.coding.options.method;
     let violation = violation_name(method);
     let header = ["dictionary", "steps", "status", "objective", "nonzeros", "explained variance", violation];
@@ -131,7 +131,7 @@ fn descents(experiment: &Experiment, report: &Report) -> String {
             "{} of {} samples not coded to the tolerance {tolerance:e}: {}",
             coding.not_converged,
             coding.n_samples,
-            remedy(method)
+            remedy(experiment, data, report.result().dictionary.as_ref())
         );
     }
     let deficient = report.steps.iter().map(|step| step.record.rank_deficient).max().unwrap_or(0);
@@ -167,10 +167,7 @@ fn comparisons(rows: &[Comparison], method: Method) -> String {
         "with task".to_string(),
         String::new(),
     ]];
-    for (i, row) in rows.iter().enumerate() {
-        if rows[..i].iter().any(|earlier| earlier.loss == row.loss) {
-            continue;
-        }
+    for row in rows {
         let verdict = if row.with_task < row.without_task { "is smaller" } else { "is not smaller" };
         lines.push(vec![
             codes_name(row.loss, method),
@@ -271,14 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_comparisons_are_one_row_that_names_the_method() {
+    fn comparisons_name_loss_and_method() {
         let row = Comparison { loss: Loss::Squared, without_task: 1.0, with_task: 0.5 };
         for (method, name) in [
             (Method::ActiveSet, "squared loss"),
             (Method::Homotopy, "squared loss by homotopy"),
             (Method::Error { error: 1e-150 }, "error (error 1e-150)"),
         ] {
-            let text = comparisons(&[row, row], method);
+            let text = comparisons(&[row], method);
             let rows: Vec<&str> = text.lines().filter(|line| line.contains("is smaller")).collect();
             assert!(rows.len() == 1 && rows[0].starts_with(&format!("  {name}  ")), "{text}");
         }

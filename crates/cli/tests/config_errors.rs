@@ -83,6 +83,7 @@ fn names() {
                 edited("[data.digits]", "[data.file]\nsamples = \"x.csv\"\nmissing = \"NaN\""),
             ),
             ("misspelt parameter", with("loss = { huber = { detla = 0.1 } }\n")),
+            ("parameter of another choice", with("method = { error = { epsilon = 0.1 } }\n")),
             ("objective of a task", with("[task.logistic]\n[task.learn]\nobjective = \"full\"\n")),
         ],
     );

@@ -11,7 +11,9 @@ use linalg::products::transpose_product;
 use prox::{ColumnBalls, ColumnSpheres, FrobeniusSphere, Prox};
 use rand::seq::SliceRandom;
 use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 /// Largest number of entries of a matrix that is drawn rather than given, 8 GB: a mistyped size ends in an error, not in
 /// a machine without memory.
@@ -203,26 +205,62 @@ impl Prox for DictionaryProx {
     }
 }
 
-/// Atoms whose products with all earlier ones are held at a time.
+/// Atoms on each side of a tile of cosines: tiles stay in the cache (128 KiB), whatever the number of atoms.
 const BLOCK: usize = 128;
 
-/// Largest `abs(cos)` between two different atoms; 0 for a single atom. Cost `k^2 d / 2` multiply-adds, memory `k`
-/// numbers times a block of 128.
+/// Largest `abs(cos)` between two different atoms; 0 for a single atom. Cost `k^2 d / 2` multiply-adds over the threads,
+/// memory a copy of the dictionary and a tile a thread; a largest value does not depend on the order of the tiles.
 pub fn coherence(dictionary: MatRef<'_, f64>) -> f64 {
+    coherence_unless_stopped(dictionary, || ControlFlow::Continue(())).expect("nobody stops it")
+}
+
+/// [`coherence`], asking `proceed` after every few blocks of atoms; `None` where it answers `Break`.
+pub fn coherence_unless_stopped(
+    dictionary: MatRef<'_, f64>,
+    mut proceed: impl FnMut() -> ControlFlow<()>,
+) -> Option<f64> {
     let mut atoms = dictionary.to_owned();
     normalize_columns(atoms.as_mut());
-    let k = atoms.ncols();
+    let starts: Vec<usize> = (0..atoms.ncols()).step_by(BLOCK).collect();
     let mut largest = 0.0_f64;
-    for start in (0..k).step_by(BLOCK) {
-        let end = k.min(start + BLOCK);
-        let mut cosines = Mat::zeros(end, end - start);
-        transpose_product(cosines.as_mut(), atoms.subcols(0, end), atoms.subcols(start, end - start));
+    for round in starts.chunks(4 * rayon::current_num_threads()) {
+        let found = round.par_iter().map(|&start| largest_cosine(atoms.as_ref(), start));
+        largest = largest.max(found.reduce(|| 0.0, f64::max));
+        if proceed().is_break() {
+            return None;
+        }
+    }
+    Some(largest)
+}
+
+/// Largest `abs(cos)` of the atoms of one block, of norm 1, with all atoms before each.
+fn largest_cosine(atoms: MatRef<'_, f64>, start: usize) -> f64 {
+    let end = atoms.ncols().min(start + BLOCK);
+    let mut tile = Mat::zeros(BLOCK, end - start);
+    let mut largest = 0.0_f64;
+    for first in (0..end).step_by(BLOCK) {
+        let rows = BLOCK.min(end - first);
+        let (earlier, own) = (atoms.subcols(first, rows), atoms.subcols(start, end - start));
+        transpose_product(tile.as_mut().subrows_mut(0, rows), earlier, own);
         for j in start..end {
-            let earlier = &column(cosines.as_ref(), j - start)[..j];
-            largest = earlier.iter().fold(largest, |largest, cosine| largest.max(cosine.abs()));
+            let cosines = &column(tile.as_ref(), j - start)[..rows.min(j - first)];
+            largest = largest.max(largest_magnitude(cosines));
         }
     }
     largest
+}
+
+/// `max_i abs(values_i)`, in lanes; 0 for an empty slice. NaN is passed over.
+fn largest_magnitude(values: &[f64]) -> f64 {
+    let mut lanes = [0.0_f64; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        lanes
+            .iter_mut()
+            .zip(chunk)
+            .for_each(|(lane, v)| *lane = if v.abs() > *lane { v.abs() } else { *lane });
+    }
+    lanes.into_iter().chain(rest.iter().map(|v| v.abs())).fold(0.0, f64::max)
 }
 
 /// How well a planted dictionary was found: for each planted atom the largest `abs(cos)` with a learned one.
@@ -368,6 +406,22 @@ mod tests {
             atoms[(i, j)] = -3.0;
             atoms[(j, j)] = 4.0;
             testkit::assert_close(coherence(atoms.as_ref()), 0.6, 1e-15, 0.0);
+        }
+    }
+
+    #[test]
+    fn coherence_is_that_of_all_pairs_until_it_is_stopped() {
+        for k in [2, 9, BLOCK, BLOCK + 1, 3 * BLOCK - 5] {
+            let values = testkit::normal_matrix(7, k, 11);
+            let atoms = MatRef::from_column_major_slice(&values, 7, k);
+            let cosine = |i: usize, j: usize| {
+                let [a, b] = [i, j].map(|j| column(atoms, j));
+                dot(a, b).abs() / (norm(a) * norm(b))
+            };
+            let pairs = (0..k).flat_map(|j| (0..j).map(move |i| (i, j)));
+            let expected = pairs.map(|(i, j)| cosine(i, j)).fold(0.0, f64::max);
+            testkit::assert_close(coherence(atoms), expected, 1e-14, 0.0);
+            assert_eq!(coherence_unless_stopped(atoms, || ControlFlow::Break(())), None);
         }
     }
 

@@ -41,6 +41,15 @@ impl Experiment {
         self.task.is_some() || self.learn.descent.max_iterations > 0
     }
 
+    /// Share of samples held out, in [0, 1); 0 where the split is fixed.
+    pub fn test_fraction(&self) -> f64 {
+        match &self.source {
+            Source::Synthetic { test_fraction, .. } => *test_fraction,
+            Source::File(source) => source.test_fraction,
+            Source::Digits { .. } => 0.0,
+        }
+    }
+
     /// Weight of the l1 norm; `None` where it is 0 because nothing asks for it.
     pub fn regularization(&self) -> Option<f64> {
         let Coding { lower, options, .. } = &self.coding;

@@ -33,7 +33,9 @@ fn unknown_key(found: &str, expected: &[&str], path: &str, span: Option<Range<us
         _ => format!("[{table}]"),
     };
     let problem = Problem::new(format!("{place} has no key `{found}`")).at(span, "unknown key");
-    let elsewhere = keys::tables_with(found);
+    // The parameters of a choice are its own, whatever other tables have a key of this name.
+    let of_choice = table.rsplit_once('.').is_some_and(|(choice, _)| keys::find(choice).is_some());
+    let elsewhere = if of_choice { Vec::new() } else { keys::tables_with(found) };
     if let Some(name) = keys::nearest(found, expected.iter().copied()) {
         problem.help(format!("did you mean `{name}`?"))
     } else if !elsewhere.is_empty() {

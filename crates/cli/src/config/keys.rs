@@ -314,6 +314,9 @@ pub fn reference() -> String {
          Written by `UPDATE_DOCS=1 cargo test -p cli --test config_reference` from `crates/cli/src/config/keys.rs`.\n\n\
          A config is TOML. Paths are relative to the config file. Losses and penalties are sums, not means.\n\
          What is drawn (synthetic samples, planted atoms, an initial dictionary) has at most a billion entries.\n\
+         So have all copies of the dictionary that a run makes (13 with a task, 10 with steps, 5 without; atoms count with\n\
+         `n_features` rounded up to a multiple of 16), the two square matrices of a head that is scored on held-out\n\
+         samples, and two copies of dense codes: 8 GB each.\n\
          Exactly one of `[data.synthetic]`, `[data.digits]`, `[data.file]`; at most one of\n\
          `[learn.proximal_gradient]` (the default), `[learn.adam]`, `[learn.sgd]`.\n\
          `[task]` is optional and needs `[task.logistic]`; `[task.learn]` has the keys of `[learn]` except\n\

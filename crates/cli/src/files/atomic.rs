@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 
 use super::error::WriteError;
 
-/// What content is written to: buffered, and seekable as a `.npz` needs.
+/// What content is written to, buffered.
 pub type Content<'a> = BufWriter<&'a File>;
 
 /// The temporary file beside `path`, complete and on the disk; dropping it removes it.

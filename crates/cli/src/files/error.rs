@@ -313,6 +313,29 @@ pub enum CsvError {
         /// Empty, or a guess at the cause.
         hint: &'static str,
     },
+    /// An empty cell in the label column.
+    #[error(
+        "line {line}, column {column}: the label is missing (columns count from 0); fill it in or drop the row"
+    )]
+    NoLabel {
+        /// 1-based line in the file.
+        line: u64,
+        /// 0-based index, with the name where there is a header.
+        column: String,
+    },
+    /// A number that only infinity is near.
+    #[error(
+        "line {line}, column {column}: {found} is beyond the largest number, 1.8e308 (columns count from 0); rescale the \
+         column or drop the row"
+    )]
+    TooLarge {
+        /// 1-based line in the file.
+        line: u64,
+        /// 0-based index, with the name where there is a header.
+        column: String,
+        /// The text of the cell, quoted.
+        found: String,
+    },
     /// A first row of words and numbers.
     #[error(
         "line {line}, column {column}: {found} is not a number (columns count from 0), but {number} in the same line is: \

@@ -10,16 +10,21 @@
 //! | `shape` | i8 | 2 |
 //! | `data` | f8 | nonzeros |
 //!
-//! Every member carries the date 1980-01-01, so the bytes depend on the matrix alone. Cost: linear in rows + nonzeros.
+//! Every member carries the date 1980-01-01, so the bytes depend on the matrix alone. Cost: time and memory linear in rows +
+//! nonzeros.
 //!
 //! Source: `scipy.sparse.save_npz`.
 
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Cursor, Write};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::npy;
+
+/// The archive is made in memory, where no write fails: a `ZipWriter` that has failed tries to finish again when it is
+/// dropped, and prints that it could not.
+type Archive = ZipWriter<Cursor<Vec<u8>>>;
 
 /// A matrix in compressed sparse rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,25 +65,26 @@ impl Csr {
 /// # Panics
 /// The matrix is malformed: offsets do not ascend from 0 to the nonzeros, or columns do not ascend in a row.
 #[track_caller]
-pub fn write(writer: impl Write + Seek, matrix: &Csr) -> io::Result<()> {
+pub fn write(mut writer: impl Write, matrix: &Csr) -> io::Result<()> {
     assert!(matrix.is_valid(), "a malformed CSR matrix");
     let nonzeros = matrix.values.len();
     let narrow = i32::try_from(matrix.columns.max(nonzeros)).is_ok();
-    let mut zip = ZipWriter::new(writer);
+    let mut zip = Archive::new(Cursor::default());
     member(&mut zip, "indices", nonzeros, |w| integers(w, &matrix.indices, narrow))?;
     member(&mut zip, "indptr", matrix.offsets.len(), |w| integers(w, &matrix.offsets, narrow))?;
     member(&mut zip, "format", 1, |w| npy::write(w, "|S3", &[], [*b"csr"]))?;
     member(&mut zip, "shape", 2, |w| integers(w, &[matrix.rows(), matrix.columns], false))?;
     member(&mut zip, "data", nonzeros, |w| npy::write_vector(w, &matrix.values))?;
-    zip.finish()?.flush()
+    writer.write_all(zip.finish()?.get_ref())?;
+    writer.flush()
 }
 
 /// One deflated member `NAME.npy` of `elements` elements, with a fixed date and mode.
-fn member<W: Write + Seek>(
-    zip: &mut ZipWriter<W>,
+fn member(
+    zip: &mut Archive,
     name: &str,
     elements: usize,
-    content: impl FnOnce(&mut BufWriter<&mut ZipWriter<W>>) -> io::Result<()>,
+    content: impl FnOnce(&mut BufWriter<&mut Archive>) -> io::Result<()>,
 ) -> io::Result<()> {
     // Beyond 4 GiB (less a margin for the header and for incompressible data) sizes need the zip64 fields.
     let large = elements as u64 >= (1 << 32) / 8 - (1 << 20);

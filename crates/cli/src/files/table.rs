@@ -125,13 +125,12 @@ fn read_all(text: &[u8], options: &TableOptions) -> Result<Table, CsvError> {
     let (mut data, mut lines) = (Vec::new(), Vec::new());
     while let Some(line) = next {
         if record.len() != columns {
-            let (found, hint) = (record.len(), ragged_hint(&record));
+            let (found, hint) = (record.len(), ragged_hint(&record, options));
             return Err(CsvError::Ragged { line, found, expected: columns, first_line, hint });
         }
         for (j, cell) in record.iter().enumerate() {
-            data.push(
-                number(cell, options).ok_or_else(|| not_a_number(line, j, &column_names, cell, options))?,
-            );
+            let place = Place { line, column: j, names: &column_names, is_first: line == first_line };
+            data.push(entry(cell, place, options)?);
         }
         lines.push(line);
         next = rows.next(&mut record);
@@ -156,13 +155,9 @@ fn is_header(first: &csv::ByteRecord, line: u64, options: &TableOptions) -> Resu
     match (find(true), find(false)) {
         (Some(number), Some(word)) => {
             let [found, number] = [word, number].map(|j| quoted(&first[j]));
-            Err(CsvError::HeaderOrData {
-                line,
-                column: word,
-                found,
-                number,
-                hint: missing_hint(&first[word], options),
-            })
+            let place = Place { line, column: word, names: &[], is_first: true };
+            let hint = missing_hint(&first[word], place, options);
+            Err(CsvError::HeaderOrData { line, column: word, found, number, hint })
         }
         (_, word) => Ok(word.is_some()),
     }
@@ -276,38 +271,98 @@ fn number(cell: &[u8], options: &TableOptions) -> Option<f64> {
     str::from_utf8(cell).ok()?.parse().ok()
 }
 
-/// What to write in place of a word by which other tools mark a missing value, where one may be missing.
-fn missing_hint(cell: &[u8], options: &TableOptions) -> &'static str {
-    const WORDS: [&str; 8] = ["na", "n/a", "<na>", "null", "none", "missing", "?", "-"];
-    let is_word = WORDS.iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()));
-    if is_word && options.empty_is_nan { "; an empty field or nan marks a missing feature" } else { "" }
+/// Where a cell stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    line: u64,
+    column: usize,
+    /// Names of the columns; empty without header.
+    names: &'a [String],
+    /// Whether the line is the first of the table.
+    is_first: bool,
 }
 
-fn not_a_number(line: u64, column: usize, names: &[String], cell: &[u8], options: &TableOptions) -> CsvError {
-    let column = match names.get(column) {
-        Some(name) => format!("{column} ({})", quoted(name.as_bytes())),
-        None => column.to_string(),
-    };
-    let missing = missing_hint(cell, options);
+impl Place<'_> {
+    /// Index of the column, with its name where there is a header.
+    fn column(self) -> String {
+        match self.names.get(self.column) {
+            Some(name) => format!("{} ({})", self.column, quoted(name.as_bytes())),
+            None => self.column.to_string(),
+        }
+    }
+
+    fn is_label(self, options: &TableOptions) -> bool {
+        match &options.label {
+            None => false,
+            Some(Column::Index(index)) => *index == self.column,
+            Some(Column::Name(name)) => self.names.get(self.column) == Some(name),
+        }
+    }
+}
+
+/// The number that a cell of data holds.
+fn entry(cell: &[u8], place: Place<'_>, options: &TableOptions) -> Result<f64, CsvError> {
+    match number(cell, options) {
+        Some(value) if value.is_infinite() && cell.iter().any(u8::is_ascii_digit) => {
+            Err(CsvError::TooLarge { line: place.line, column: place.column(), found: quoted(cell) })
+        }
+        Some(value) => Ok(value),
+        None if cell.is_empty() && place.is_label(options) => {
+            Err(CsvError::NoLabel { line: place.line, column: place.column() })
+        }
+        None => Err(not_a_number(cell, place, options)),
+    }
+}
+
+fn not_a_number(cell: &[u8], place: Place<'_>, options: &TableOptions) -> CsvError {
+    let missing = missing_hint(cell, place, options);
     let hint = if cell.is_empty() {
         "; fill the empty cell in or drop the row"
     } else if !missing.is_empty() {
         missing
     } else if cell.contains(&b'\n') {
         "; the cell spans several lines: is a quote left open?"
-    } else if cell.contains(&b';') || cell.contains(&b'\t') {
-        "; set the delimiter: cells seem to be separated by semicolons or tabs"
+    } else if let Some(hint) = delimiter_hint(cell, options) {
+        hint
     } else if cell.contains(&b',') {
-        "; write the decimal mark as a point, and set the delimiter if cells are separated by commas"
+        "; write the decimal mark as a point, and set data.file.delimiter = \",\" if cells are separated by commas"
+    } else if place.is_first && options.header == HeaderRow::Absent {
+        "; set data.file.header = \"yes\" if the line names the columns"
     } else if options.truth_values {
         "; accepted are 1, 0, true and false"
     } else {
         "; accepted are numbers like 1, -2.5e-3: encode categories as numbers"
     };
-    CsvError::Cell { line, column, found: quoted(cell), hint }
+    CsvError::Cell { line: place.line, column: place.column(), found: quoted(cell), hint }
 }
 
-fn ragged_hint(record: &csv::ByteRecord) -> &'static str {
-    let unbalanced = record.iter().any(|cell| cell.contains(&b'\n'));
-    if unbalanced { " (a cell spans several lines: is a quote left open?)" } else { "" }
+/// What to write in place of a word by which other tools mark a missing value, where one may be missing.
+fn missing_hint(cell: &[u8], place: Place<'_>, options: &TableOptions) -> &'static str {
+    const WORDS: [&str; 8] = ["na", "n/a", "<na>", "null", "none", "missing", "?", "-"];
+    let is_word = WORDS.iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()));
+    let may_be_missing = options.empty_is_nan && !place.is_label(options);
+    if is_word && may_be_missing { "; an empty field or nan marks a missing feature" } else { "" }
+}
+
+/// The key to set where a cell seems to hold several, separated by something else than the delimiter.
+fn delimiter_hint(cell: &[u8], options: &TableOptions) -> Option<&'static str> {
+    let numbers = cell.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty());
+    let are_numbers =
+        numbers.clone().count() > 1 && numbers.clone().all(|part| number(part, options).is_some());
+    if cell.contains(&b';') {
+        Some("; set data.file.delimiter = \";\": cells seem to be separated by semicolons")
+    } else if cell.contains(&b'\t') {
+        Some("; set data.file.delimiter = \"\\t\": cells seem to be separated by tabs")
+    } else if are_numbers {
+        Some("; set data.file.delimiter = \" \": cells seem to be separated by blanks")
+    } else {
+        None
+    }
+}
+
+fn ragged_hint(record: &csv::ByteRecord, options: &TableOptions) -> &'static str {
+    if record.iter().any(|cell| cell.contains(&b'\n')) {
+        return "; a cell spans several lines: is a quote left open?";
+    }
+    record.iter().find_map(|cell| delimiter_hint(cell, options)).unwrap_or_default()
 }

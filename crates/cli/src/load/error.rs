@@ -138,6 +138,18 @@ pub enum LoadError {
         /// What the value became.
         value: f64,
     },
+    /// Shapes that memory is not likely to hold.
+    #[error("{origin}: {what} take {:.1} GB, and at most 8 GB are accepted: {remedy}", (*entries as f64 * 8e-8).ceil() / 10.0)]
+    Memory {
+        /// The file, or the kind of data.
+        origin: String,
+        /// What takes it.
+        what: String,
+        /// Its entries, of 8 bytes each.
+        entries: usize,
+        /// What the user can do.
+        remedy: String,
+    },
     /// A training part too small to learn from or to choose a ridge in.
     #[error("{origin}: {problem}")]
     Split {

@@ -12,7 +12,7 @@ use faer::MatRef;
 use std::path::Path;
 
 /// Samples, labels and weights from the files of `source`.
-pub(super) fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadError> {
+pub(super) fn from_files(source: &FileSource, experiment: &Experiment) -> Result<Raw, LoadError> {
     let path = &source.samples.path;
     let Samples { array, labels: column, origin } = samples(source)?;
     let samples = MatRef::from_column_major_slice(&array.data, array.columns, array.rows).to_owned();
@@ -25,16 +25,16 @@ pub(super) fn from_files(source: &FileSource, seed: u64) -> Result<Raw, LoadErro
         }
         Ok(values)
     };
-    let (labels, label_path) = match &source.labels {
-        Some(file) => (Some(one_a_sample(file, "labels")?), file.path.as_path()),
-        None => (column, path.as_path()),
+    let labels = match &source.labels {
+        Some(file) => Some(one_a_sample(file, "labels")?),
+        None => column,
     };
-    let labels = labels.map(|values| classes(values, source.positive.as_deref(), label_path)).transpose()?;
+    let labels = labels.map(|values| classes(values, source, experiment.task.is_some())).transpose()?;
     let weights = source.weights.as_ref().map(|file| one_a_sample(file, "weights")).transpose()?;
     if let (Some(weights), Some(file)) = (&weights, &source.weights) {
         check_weights(weights, &file.path)?;
     }
-    let (training, held_out) = hold_out(array.rows, labels.as_deref(), source.test_fraction, seed);
+    let (training, held_out) = hold_out(array.rows, labels.as_deref(), source.test_fraction, experiment.seed);
     Ok(Raw {
         origin: path.display().to_string(),
         samples,
@@ -111,9 +111,14 @@ fn check_weights(weights: &[f64], path: &Path) -> Result<(), LoadError> {
     }
 }
 
-/// Label values to 1 (those in `positive`, or the larger of exactly two) and 0.
-fn classes(values: Vec<f64>, positive: Option<&[f64]>, path: &Path) -> Result<Vec<f64>, LoadError> {
-    let refuse = |problem: String| LoadError::Classes { path: path.to_owned(), problem };
+/// Label values to 1 (those in `source.positive`, or the larger of exactly two) and 0.
+fn classes(values: Vec<f64>, source: &FileSource, are_needed: bool) -> Result<Vec<f64>, LoadError> {
+    let (file, key) = match &source.labels {
+        Some(file) => (file, "data.file.labels"),
+        None => (&source.samples, "data.file.label_column"),
+    };
+    let positive = source.positive.as_deref();
+    let refuse = |problem: String| LoadError::Classes { path: file.path.clone(), problem };
     if let Some(row) = values.iter().position(|v| !v.is_finite()) {
         let value = values[row];
         return Err(refuse(format!("label {value} at row {row} (counted from 0): labels must be finite")));
@@ -137,7 +142,11 @@ fn classes(values: Vec<f64>, positive: Option<&[f64]>, path: &Path) -> Result<Ve
     }
     let labels: Vec<f64> = values.iter().map(|&v| f64::from(u8::from(is_positive(v)))).collect();
     match (distinct.len(), labels.contains(&1.0), labels.contains(&0.0)) {
-        (1, ..) => Err(refuse(format!("all labels are {}: two classes are needed", short(distinct[0])))),
+        (1, ..) => {
+            let or_none = if are_needed { String::new() } else { format!(", or none: leave {key} out") };
+            let label = short(distinct[0]);
+            Err(refuse(format!("all labels are {label}: two classes are needed{or_none}")))
+        }
         (_, false, _) => Err(refuse("no label is in data.file.positive: two classes are needed".to_string())),
         (_, _, false) => {
             Err(refuse("every label is in data.file.positive: two classes are needed".to_string()))

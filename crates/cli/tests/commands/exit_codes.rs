@@ -61,6 +61,30 @@ fn codes_that_do_not_converge() {
     assert!(!reached.stdout.contains("not coded"));
 }
 
+/// No number of iterations takes rounding out of the correlations.
+#[test]
+fn a_regularization_lost_in_rounding_is_named() {
+    for (method, regularization, is_lost) in [
+        ("active_set", "1e-13", true),
+        ("active_set", "1e-300", true),
+        ("active_set", "1e-8", false),
+        ("homotopy", "1e-13", true),
+        ("coordinate_descent", "1e-13", true),
+    ] {
+        let lab = Lab::with(&format!(
+            "[data.synthetic]\nn_samples = 10\nn_features = 6\nn_atoms = 8\nn_nonzero = 3\nnoise = 1.0\n\
+             [dictionary]\nn_components = 8\ninit = \"random\"\n[learn]\nmax_iterations = 0\n\
+             [coding]\nmethod = \"{method}\"\nregularization = {regularization}\nrequire_convergence = true\n"
+        ));
+        let outcome = lab.run(&[]);
+        assert_eq!(outcome.code, Some(3), "{method} {regularization}");
+        for text in [&outcome.stdout, &outcome.stderr] {
+            let is_named = text.contains(": raise coding.regularization, which is lost in the rounding");
+            assert_eq!(is_named, is_lost, "{method} {regularization}: {text}");
+        }
+    }
+}
+
 /// Singular implicit systems are no failure, but the table, the summary and the history say how many there were.
 #[test]
 fn singular_systems_are_reported() {

@@ -180,6 +180,7 @@ fn of_samples() {
     refusals.after("no columns", |lab| lab.write("x.npy", &matrix(3, 0, &[])), &[]);
     refusals.after("one-dimensional", |lab| lab.write("x.npy", &vector(&samples())), &[]);
     refusals.after("all held out", |_| (), &["data.file.test_fraction=0.99"]);
+    refusals.after("none held out", |_| (), &["data.file.test_fraction=0.09", "evaluation.folds=2"]);
     refusals.after(
         "overflow by scale",
         |lab| lab.write("x.npy", &samples_with(4, 1e300)),
@@ -278,7 +279,18 @@ fn of_labels() {
     refusals.run("no such column", &table(named, "'clas'"), &[]);
     refusals.run("column name without header", &table("1,2,0\n3,4,1\n", "'class'"), &[]);
     refusals.run("column beyond the last", &table(named, "3"), &[]);
+    refusals.run("empty label", &table("a,b,class\n1,2,0\n3,4,\n", "'class'"), &[]);
     refusals.run("label column of text", &table("a,b,class\n1,2,cat\n3,4,dog\n", "'class'"), &[]);
+    for (title, key) in
+        [("one class in a file", "labels = \"y.npy\""), ("one class in a column", "label_column = 2")]
+    {
+        let lab = Lab::with(&format!(
+            "[data.file]\nsamples = \"x.csv\"\n{key}\n[dictionary]\nn_components = 1\n[coding]\nregularization = 1\n"
+        ));
+        lab.write("x.csv", b"1,2,3\n4,5,3\n");
+        lab.write("y.npy", &vector(&[3.0; 2]));
+        refusals.run(title, &lab, &[]);
+    }
     let unlabelled = good();
     unlabelled.write("test.toml", CONFIG.replace("labels = \"y.npy\"\n", "").as_bytes());
     refusals.run("a task without labels", &unlabelled, &[]);
@@ -299,6 +311,7 @@ fn of_weights() {
     refusals.after("negative", weights(4, -0.5), &[named]);
     refusals.after("NaN", weights(9, f64::NAN), &[named]);
     refusals.after("another length", |lab| lab.write("w.npy", &vector(&[1.0; N + 1])), &[named]);
+    refusals.after("all 0", |lab| lab.write("w.npy", &vector(&[0.0; N])), &[named]);
     refusals.check("of_weights");
     // The row is the file's, in the training part or not.
     for row in 0..N {
@@ -413,6 +426,22 @@ fn of_dictionaries() {
     };
     let more = ["dictionary.init=samples", "dictionary.n_components=5"];
     refusals.after("more atoms than distinct samples", repeated, &more);
+    let many = "dictionary.n_components=100000000";
+    refusals.after("too many atoms", |_| (), &[many]);
+    let unlearned = |lab: &Lab| {
+        let text = CONFIG.replace("[task.logistic]\nl2 = 0.01\n", "[learn]\nmax_iterations = 0\n");
+        lab.write("test.toml", text.as_bytes());
+    };
+    refusals.after("too many atoms to code by", unlearned, &[many]);
+    let held_out = ["dictionary.n_components=30000", "data.file.test_fraction=0.2", "evaluation.folds=2"];
+    refusals.after("too many atoms for a head", |_| (), &held_out);
+    let dense = ["dictionary.n_components=4000000", "output.codes=dense"];
+    let tall = |lab: &Lab| {
+        unlearned(lab);
+        lab.write("x.npy", &matrix(200, 1, &[1.0; 200]));
+        lab.write("y.npy", &vector(&[&[0.0; 100][..], &[1.0; 100]].concat()));
+    };
+    refusals.after("too many dense codes", tall, &dense);
     refusals.check("of_dictionaries");
 }
 
@@ -441,6 +470,24 @@ fn of_output_folders() {
         }
     }
     refusals.check("of_output_folders");
+}
+
+/// A file that may not grow stands for a full disk: one line, and nothing of its own by the writer of archives.
+#[cfg(target_os = "linux")]
+#[test]
+fn of_full_disks() {
+    let lab = Lab::with(
+        "[data.synthetic]\nn_samples = 6000\nn_features = 13\nn_atoms = 7\nn_nonzero = 3\n\
+         [dictionary]\nn_components = 7\n[coding]\nregularization = 0.01\n[learn]\nmax_iterations = 0\n",
+    );
+    let run =
+        format!("trap '' XFSZ; ulimit -f 64; exec {} run test.toml --out out", env!("CARGO_BIN_EXE_tddl"));
+    let mut shell = std::process::Command::new("sh");
+    let outcome = Outcome::from(shell.args(["-c", &run]).current_dir(lab.path("")).output().unwrap());
+    let mut refusals = Refusals::default();
+    refusals.add("no room for the codes", &outcome);
+    assert!(!lab.path("out").exists());
+    refusals.check("of_full_disks");
 }
 
 #[test]

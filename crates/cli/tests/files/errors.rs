@@ -5,7 +5,7 @@ use std::fs;
 
 use cli::files::output::OutputFolder;
 use cli::files::read::{ArrayFile, read_labels, read_samples};
-use cli::files::table::Column;
+use cli::files::table::{Column, HeaderRow};
 use zip::CompressionMethod;
 
 use crate::bytes::{f8, header, npy, npz};
@@ -142,6 +142,16 @@ fn of_csv() {
     m.samples("t.csv", b"1,0\n2,yes\n", |source| source.table.truth_values = true);
     m.samples("t.csv", b"a;b\n1;2\n", |_| ());
     m.samples("t.csv", b"a;b\n1;2,5\n", |source| source.table.delimiter = b';');
+    m.samples("t.csv", b"a;b;c\n1,5;2,5;3\n", |_| ());
+    m.samples("t.csv", b"a\tb\n1\t2\n", |_| ());
+    m.samples("t.csv", b"1 2 3\n4 5 6\n", |_| ());
+    m.samples("t.csv", b"a,b\n1,2\n", |source| source.table.header = HeaderRow::Absent);
+    m.samples("t.csv", b"1,2\n3,-1e400\n", |_| ());
+    m.samples("t.csv", b"width,class\n1,\n", label(Column::Name("class".to_owned())));
+    m.samples("t.csv", b"width,class\n1,NA\n", |source| {
+        source.table.empty_is_nan = true;
+        source.table.label = Some(Column::Index(1));
+    });
     m.samples("t.csv", &[b"1,2\n3,".as_slice(), &[0xe9; 1000], b"\n"].concat(), |_| ());
     m.samples("t.csv", b"width,class\n1,2\n", label(Column::Name("clas".to_owned())));
     m.samples("t.csv", b"width,class\n1,2\n", label(Column::Name("x".to_owned())));
