@@ -1,8 +1,8 @@
 """Ours against the peers on the same arrays: `cargo xtask bench --peers` starts this file and writes RESULTS.md.
 
 peers.py PROGRAM CLOCKS CACHE RESULTS [CASE ..]: PROGRAM is the built example code_arrays, CLOCKS the same with the feature
-`phases`, CACHE a folder for arrays, RESULTS the file to write; with names of cases only those are measured. Every pair of runs is ours, then theirs; ratios are
-theirs / ours, pair by pair.
+`phases`, CACHE a folder for arrays, RESULTS the file to write; with names of cases only those are measured. Every pair of
+runs is ours, then theirs; ratios are theirs / ours, pair by pair.
 """
 
 import datetime

@@ -57,7 +57,7 @@ PHASES = """
 
 Microseconds a sample, one thread, clocks read between the phases of each block (feature `phases`), medians of {runs} runs.
 *Product* is the floor that any exact coder pays: the correlations of all atoms, by one `f32` product a block. *Rest* is
-the preparation of the dictionary (its Gram matrix) and the joining of the blocks.
+the check of the samples, the preparation of the dictionary (its Gram matrix) and the joining of the blocks.
 
 | case | {names} | rest | sum | sum / product |
 |---|{dashes}---|---|---|

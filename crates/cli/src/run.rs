@@ -284,3 +284,43 @@ fn in_order(data: &Data, training: &Codes, held_out: Option<&Codes>) -> Codes {
     place.into_iter().for_each(|(_, code)| codes.push(code));
     codes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config, load};
+    use std::path::Path;
+
+    /// Goes on until the last step, and stops what follows.
+    #[derive(Default)]
+    struct Impatient {
+        steps: usize,
+        pieces: usize,
+    }
+
+    impl Monitor for Impatient {
+        fn stage(&mut self, _: Stage, _: usize) {}
+
+        fn step(&mut self, _: Stage, _: &Record) -> ControlFlow<()> {
+            self.steps += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn piece(&mut self) -> ControlFlow<()> {
+            self.pieces += 1;
+            ControlFlow::Break(())
+        }
+    }
+
+    #[test]
+    fn a_run_stops_between_the_pieces_after_its_last_step() {
+        let text = "[data.synthetic]\nn_samples = 6\nn_features = 3\nn_atoms = 2\nn_nonzero = 1\n\
+                    [dictionary]\nn_components = 2\n[coding]\nregularization = 0.1\n[learn]\nmax_iterations = 2\n";
+        let experiment = config::parse(text, Path::new("test.toml"), &[]).expect("a valid config");
+        let data = load::load(&experiment).expect("synthetic samples");
+        let mut monitor = Impatient::default();
+        let outcome = run(&experiment, &data, &mut monitor);
+        assert!(matches!(outcome, Err(RunError::Interrupted)));
+        assert_eq!((monitor.steps, monitor.pieces), (2, 1));
+    }
+}

@@ -351,11 +351,17 @@ impl BlockWorkspace {
         outcome: &mut SampleOutcome,
     ) {
         self.samples[slot].settled.restart(code.iter().copied());
-        if outcome.converged && self.settle_found(dictionary, options, slot, outcome) {
-            let Sample { settled, exponent, .. } = &mut self.samples[slot];
-            dictionary.unweigh(&settled.support, &mut settled.values);
+        let mut settled_outcome = *outcome;
+        if !outcome.converged || !self.settle_found(dictionary, options, slot, &mut settled_outcome) {
+            return;
+        }
+        let Sample { settled, exponent, .. } = &mut self.samples[slot];
+        dictionary.unweigh(&settled.support, &mut settled.values);
+        // What has to be rounded to the range of numbers has lost this certificate.
+        if settled.values.iter().all(|c| (c * power_of_two(*exponent)).is_normal()) {
             code.clear();
             code.extend(settled.code(*exponent));
+            *outcome = settled_outcome;
         }
     }
 }

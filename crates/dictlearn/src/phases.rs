@@ -15,12 +15,12 @@ pub enum Phase {
     Load,
     /// Correlations of all atoms, one `f32` product for the block: the floor that any exact coder pays.
     Product,
-    /// Atoms off the supports are ruled out, by screening or margins.
-    Certify,
     /// Supports grow.
     Grow,
     /// Coefficients are computed in `f64`.
     Settle,
+    /// Atoms off the supports are ruled out, by screening or margins.
+    Certify,
     /// Codes are collected; what is left is solved by the general method.
     Collect,
 }
@@ -35,9 +35,9 @@ impl Phase {
         match self {
             Phase::Load => "load",
             Phase::Product => "product",
-            Phase::Certify => "certify",
             Phase::Grow => "grow",
             Phase::Settle => "settle",
+            Phase::Certify => "certify",
             Phase::Collect => "collect",
         }
     }

@@ -313,10 +313,9 @@ fn codes_beyond_the_range_of_numbers_are_reported() {
         let instance = Instance { name: "one", d: 1, k: 1, dictionary: vec![atom], samples: vec![x] };
         instance.encode(lower, None, CoderOptions::default())
     };
-    for loss in [Loss::Squared, Loss::Huber { delta: 1e304 }] {
+    for loss in [Loss::Squared, Loss::Huber { delta: 1e305 }] {
         let large = one(1e306, 1e-4, LowerLevel { loss, ..lasso(1e300) });
-        let finite = large.codes.values().iter().all(|c| c.is_finite());
-        assert!(finite || large.report.not_converged == 1, "{loss:?}: {large:?}");
+        assert_eq!(large.report.not_converged, 1, "{loss:?}: {large:?}");
     }
     let tiny = one(1e-310, 1e5, lasso(1e-306));
     assert_eq!(tiny.report.not_converged, 1, "{tiny:?}");

@@ -3,8 +3,6 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-#[cfg(target_os = "linux")]
-use std::time::Instant;
 
 use crate::lab::{Lab, Outcome, config};
 
@@ -51,27 +49,6 @@ fn is_heard_during_the_evaluation() {
     let outcome = Outcome::from(child.wait_with_output().unwrap());
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(130), ""), "{}", outcome.stderr);
     assert!(!lab.path("out").exists());
-}
-
-/// All pairs of so many atoms take minutes.
-#[cfg(target_os = "linux")]
-#[test]
-fn is_heard_during_the_coherence() {
-    let lab = Lab::with(
-        "[data.synthetic]\nn_samples = 2\nn_features = 2\nn_atoms = 2\nn_nonzero = 1\n\
-         [dictionary]\nn_components = 500000\ninit = \"random\"\n\
-         [coding]\nregularization = 0.1\n[learn]\nmax_iterations = 0\n",
-    );
-    let began = Instant::now();
-    let command = ["run", "test.toml", "--out", "out"];
-    let child = lab.command(&command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while !listens(&child) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    signal(&child);
-    let outcome = Outcome::from(child.wait_with_output().unwrap());
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(130), ""), "{}", outcome.stderr);
-    assert!(began.elapsed() < Duration::from_secs(40) && !lab.path("out").exists());
 }
 
 /// Whether the process has a handler of SIGINT (bit 1 of the mask of caught signals).

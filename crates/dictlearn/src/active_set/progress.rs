@@ -12,9 +12,9 @@
 //!
 //! Where homotopy follows (squared and Huber's loss), a solve that is not within ten tolerances after `100 + d/8` rounds is
 //! slow: the path is shorter. Large supports need about `d/16` rounds to grow. With more atoms than features, and a support
-//! of more than `3 d/4`, `12 + d/16` rounds are enough: there active sets change for long, and a round costs `s^2 d`. Huber's loss without kinks and bounds goes
-//! there once its violation does not fall: which residuals are outliers has to be found all the same, and along nearly
-//! equal atoms Newton steps find them one by one. Cost `s` a round.
+//! of more than `3 d/4`, `12 + d/16` rounds are enough: there active sets change for long, and a round costs `s^2 d`.
+//! Huber's loss without kinks and bounds goes there once its violation does not fall: which residuals are outliers has to
+//! be found all the same, and along nearly equal atoms Newton steps find them one by one. Cost `s` a round.
 //! What is returned is the code of the smallest violation, not the last one.
 
 use super::{CoderOptions, Fallback, Workspace};
@@ -224,6 +224,17 @@ mod tests {
         };
         assert!(slow(1e-8, 105, 40) && !slow(1e-8, 104, 40) && !slow(1e-8, 105, 48));
         assert!(!slow(1e-9, 1000, 40));
+    }
+
+    #[test]
+    fn supports_are_full_where_they_near_fewer_features_than_atoms() {
+        let full = |d: usize, k: usize, s: usize| {
+            let atoms = testkit::unit_columns(d, k, 1);
+            let lower = crate::lower::LowerLevel::new(Loss::Squared, 0.1);
+            let problem = Problem::new(lower, faer::MatRef::from_column_major_slice(&atoms, d, k));
+            Workspace { support: (0..s).collect(), ..Workspace::default() }.is_full(&problem)
+        };
+        assert!(full(20, 21, 16) && !full(20, 21, 15) && !full(20, 20, 16));
     }
 
     #[test]

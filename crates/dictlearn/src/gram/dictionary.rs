@@ -89,7 +89,7 @@ impl<'a> GramDictionary<'a> {
         } else {
             let narrow: Vec<f32> = self.atoms.iter().map(|v| *v as f32).collect();
             let atoms = MatRef::from_column_major_slice(&narrow, padded(self.n_features), k);
-            fill_gram(&mut self.gram, columns, atoms);
+            fill_gram(&mut self.gram, columns, atoms.subrows(0, self.n_features));
             for j in 0..k {
                 self.gram[j * columns + j] += self.ridge(j) as f32;
             }

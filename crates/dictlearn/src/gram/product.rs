@@ -87,7 +87,7 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// `A` chunks of the panel with all samples, `N` at a time and what is left one by one.
+    /// `A` chunks of the panel with all samples, `N` at a time, what is left by threes and one by one: late rounds have few.
     #[inline(always)]
     fn tiles<S: Simd, const A: usize, const N: usize>(
         &self,

@@ -146,11 +146,9 @@ impl Sample {
         if self.found.iter().any(far) {
             return self.grow_or_give_up();
         }
-        if !self.resolves(dictionary, tolerance) {
-            return Verdict::Done;
-        }
+        let Some(sharp) = self.sharp(dictionary, tolerance) else { return Verdict::Done };
         let near = self.near_lambda(dictionary);
-        if self.accept(dictionary, near, tolerance) {
+        if self.accept(dictionary, near, sharp) {
             self.margin.note(dictionary, correlations, lambda, bound);
             return Verdict::Done;
         }
@@ -202,7 +200,7 @@ impl Sample {
         self.found.extend((0..dictionary.n_components as u32).filter(|j| support.binary_search(j).is_err()));
         let near = self.near_lambda(dictionary);
         let violation = self.violation(near);
-        let certain = violation <= tolerance && self.resolves(dictionary, tolerance);
+        let certain = violation <= tolerance && self.sharp(dictionary, tolerance).is_some();
         if certain {
             outcome.violation = violation;
             outcome.duality_gap = self.gap(dictionary, near.violators, violation);
@@ -215,9 +213,9 @@ impl Sample {
         (near.weighted / self.penalty.lambda).max(self.settled.violation)
     }
 
-    fn accept(&mut self, dictionary: &GramDictionary, near: Near, tolerance: f64) -> bool {
+    fn accept(&mut self, dictionary: &GramDictionary, near: Near, sharp: f64) -> bool {
         let violation = self.violation(near);
-        let accepted = violation <= self.resolution(dictionary).max(SHARP).min(tolerance);
+        let accepted = violation <= sharp;
         if accepted {
             self.outcome = Some(SampleOutcome {
                 converged: true,
@@ -280,14 +278,15 @@ impl Sample {
         let change = distance * dictionary.largest_norm * dictionary.largest_norm;
         let lambda = self.penalty.lambda;
         let open = self.scan_rounding + 1.01 * change;
-        if open > COARSE * lambda || !self.resolves(dictionary, tolerance) {
+        if open > COARSE * lambda {
             return false;
         }
+        let Some(sharp) = self.sharp(dictionary, tolerance) else { return false };
         let threshold = (lambda - open) as f32 * (1.0 - f32::EPSILON);
         let (least, found) = (dictionary.least(), &mut self.found);
         dictionary.isa.run(Above { correlations: scan, threshold, least, found });
         let near = self.near_lambda(dictionary);
-        let accepted = self.accept(dictionary, near, tolerance);
+        let accepted = self.accept(dictionary, near, sharp);
         if accepted {
             self.margin.note(dictionary, scan, lambda, open);
         }
@@ -304,9 +303,10 @@ impl Sample {
         tolerance: f64,
     ) {
         let (slack, list) = earlier.margins.of(row);
-        if slack == f64::NEG_INFINITY || !self.resolves(dictionary, tolerance) {
+        if slack == f64::NEG_INFINITY {
             return;
         }
+        let Some(sharp) = self.sharp(dictionary, tolerance) else { return };
         let Self { values, residual, settled, margin, .. } = self;
         let residual = if settled.support.is_empty() { &*values } else { &*residual };
         let used_up = margin.used_up(dictionary, earlier, code, self.exponent, (values, residual));
@@ -319,21 +319,18 @@ impl Sample {
         self.found.extend_from_slice(list);
         let near = self.near_lambda(dictionary);
         // With a violator, even within the tolerance, screening has the word: it might let it join.
-        if near.violators == 0 && self.accept(dictionary, near, tolerance) {
+        if near.violators == 0 && self.accept(dictionary, near, sharp) {
             self.margin.keep(slack, list);
         }
     }
 
-    /// The smallest tolerance well above the rounding of `d_j . (x - D c)` in `f64`, which a certificate cannot tell apart.
-    fn resolution(&self, dictionary: &GramDictionary) -> f64 {
+    /// The violation that is accepted: the tolerance, or [`SHARP`] where that is smaller and well above the rounding of
+    /// `d_j . (x - D c)` in `f64`, which a certificate cannot tell apart; none where the tolerance is not.
+    fn sharp(&self, dictionary: &GramDictionary, tolerance: f64) -> Option<f64> {
         let mass: f64 = self.settled.values.iter().map(|c| c.abs()).sum();
         let rounding = 4.0 * f64::EPSILON * dictionary.largest_atom * (1.0 + mass * dictionary.largest_norm);
-        rounding / (RESOLUTION * self.penalty.lambda)
-    }
-
-    /// Whether a certificate can tell that the tolerance is met.
-    pub fn resolves(&self, dictionary: &GramDictionary, tolerance: f64) -> bool {
-        self.resolution(dictionary) <= tolerance
+        let resolution = rounding / (RESOLUTION * self.penalty.lambda);
+        (resolution <= tolerance).then(|| resolution.max(SHARP).min(tolerance))
     }
 
     fn grow_or_give_up(&self) -> Verdict {
